@@ -1,0 +1,75 @@
+import { describe } from './check.js';
+import { VectorBatchError } from './errors.js';
+
+const BYTE_UNITS: Record<string, number> = {
+  '': 1,
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+  TIB: 2 ** 40,
+};
+const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1e3, m: 6e4, h: 3.6e6 };
+
+/**
+ * Bytes of a text such as `512MB`, `1.5GiB` or `4096`.
+ * @throws VBO_ERR_USAGE if it is not of that form.
+ */
+export function parseBytes(text: string, name: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
+  const unit = match && BYTE_UNITS[match[2]!.toUpperCase()];
+  if (!match || unit === undefined || unit === null) {
+    throw new VectorBatchError(
+      'VBO_ERR_USAGE',
+      `${name} is ${describe(text)}; expected bytes such as 512MB or 1GiB.`,
+    );
+  }
+  return Math.round(Number(match[1]) * unit);
+}
+
+/**
+ * Milliseconds of a text such as `30s`, `250ms` or `5m`.
+ * @throws VBO_ERR_USAGE if it is not of that form.
+ */
+export function parseDuration(text: string, name: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim());
+  if (!match) {
+    throw new VectorBatchError(
+      'VBO_ERR_USAGE',
+      `${name} is ${describe(text)}; expected a duration such as 30s or 250ms.`,
+    );
+  }
+  return Number(match[1]) * DURATION_UNITS[match[2]!]!;
+}
+
+/** `1536000` -> `1.54 MB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
+}
+
+/** `125000` -> `125,000`. */
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString('en-US');
+}
+
+/** `83500` -> `1 min 24 s`. */
+export function formatDuration(ms: number): string {
+  if (!Number.isFinite(ms)) return '?';
+  if (ms < 1000) return `${ms.toPrecision(3)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
