@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { instantiate } from '@assemblyscript/loader';
+import { readFileSync } from 'node:fs';
+import { instantiate, instantiateSync } from '@assemblyscript/loader';
 import { VectorBatchError } from '../core/errors.js';
 import { Arena } from './arena.js';
 import type { KernelExports } from './exports.js';
@@ -22,6 +22,20 @@ export interface KernelRunner {
 
 const WASM_URL = new URL('../../build/kernels.wasm', import.meta.url);
 
+let shared: Kernels | undefined;
+
+function readModule(): Buffer<ArrayBuffer> {
+  try {
+    return readFileSync(WASM_URL) as Buffer<ArrayBuffer>;
+  } catch (cause) {
+    throw new VectorBatchError(
+      'VBO_ERR_INTERNAL',
+      `The kernels are not built: ${WASM_URL.pathname} is missing.`,
+      { cause },
+    );
+  }
+}
+
 /** The compiled module, the memory it shares with every worker, and this thread's instance of it. */
 export class Kernels implements KernelRunner {
   private constructor(
@@ -31,30 +45,32 @@ export class Kernels implements KernelRunner {
   ) {}
 
   /** Compiles the module and creates its memory; `limitBytes` bounds what the arena hands out. */
-  static async load(options: { limitBytes?: number } = {}): Promise<Kernels> {
-    const bytes = await readFile(WASM_URL).catch((cause) => {
-      throw new VectorBatchError(
-        'VBO_ERR_INTERNAL',
-        `The kernels are not built: ${WASM_URL.pathname} is missing.`,
-        { cause },
-      );
-    });
-    const module = await WebAssembly.compile(bytes);
+  static load(options: { limitBytes?: number } = {}): Kernels {
+    const module = new WebAssembly.Module(readModule());
     const memory = new WebAssembly.Memory({ initial: 16, maximum: 65_536, shared: true });
-    return new Kernels(
-      module,
-      new Arena(memory, options.limitBytes),
-      await instantiateKernels(module, memory),
-    );
+    const { exports } = instantiateSync(module, { env: { memory } });
+    return new Kernels(module, new Arena(memory, options.limitBytes), exports as unknown as KernelExports);
+  }
+
+  /** The process's own kernels, loaded at the first call: blocks made anywhere can meet in their memory. */
+  static shared(): Kernels {
+    shared ??= Kernels.load();
+    return shared;
   }
 
   call(call: KernelCall): number {
-    return (this.exports[call.name] as (...args: number[]) => number)(...call.args);
+    return callKernel(this.exports, call);
   }
 
   async run(calls: readonly KernelCall[]): Promise<number[]> {
     return calls.map((call) => this.call(call));
   }
+}
+
+/** Makes a call on an instance. A kernel that writes its result to memory returns 0 here. */
+export function callKernel(exports: KernelExports, call: Pick<KernelCall, 'name' | 'args'>): number {
+  const kernel = exports[call.name] as (...args: readonly number[]) => number | undefined;
+  return kernel(...call.args) ?? 0;
 }
 
 /** An instance of the module on a memory that other threads may share. Instances hold no state of their own. */

@@ -1,0 +1,147 @@
+// float32 <-> IEEE 754 binary16, round to nearest even.
+//
+//   float32   s eeeeeeee mmmmmmmmmm mmmmmmmmmmmmm     bias 127
+//   float16   s    eeeee mmmmmmmmmm                   bias 15
+//
+// Encode, for |x| in [2^-14, 65536) ("normal"): with a = |x| as bits, h = (a - (112 << 23) + 0xfff + bit13(a)) >> 13.
+// The addition rounds to nearest even, and its carry walks into the exponent, up to infinity for |x| >= 65520.
+// Below 2^-14 the sum |x| + 0.5 has an ulp of 2^-24, the spacing of float16 subnormals, so the adder of the
+// processor rounds for us. From 65536 up: infinity; NaN keeps its sign and its upper payload, made quiet.
+// (F. Giesen, "float_to_half_fast3_rtne", public domain.) Sixteen normal lanes take the short way.
+//
+// Decode: the 15 lower bits << 13, read as float32, are the value times 2^-112, also for subnormals;
+// one exact multiplication undoes it. Infinity and NaN then get exponent 255; payload and quietness stay.
+//
+// Layout: `rows` rows of `dimension` elements, strides in bytes; padding of target rows is zeroed.
+// Preconditions: strides >= the row's bytes; source and target do not overlap.
+
+import { zeroPadding } from "./padding";
+
+const ABS: u32 = 0x7fffffff;
+const MIN_NORMAL: u32 = 0x38800000; // 2^-14
+const OVERFLOW: u32 = 0x47800000; // 2^16
+const INFINITY_BITS: u32 = 0x7f800000;
+/** Rounding half less one, and the change of bias. */
+const ROUND_REBIAS: u32 = 0xfff - (112 << 23);
+const SUBNORMAL_MAGIC: u32 = 0x3f000000; // 0.5
+
+// Vector constants are loaded, not splatted: V8 would rebuild a constant splat in each iteration.
+const CONSTANTS = memory.data<u32>([
+  ABS, ABS, ABS, ABS,
+  MIN_NORMAL, MIN_NORMAL, MIN_NORMAL, MIN_NORMAL,
+  OVERFLOW - 1, OVERFLOW - 1, OVERFLOW - 1, OVERFLOW - 1,
+  ROUND_REBIAS, ROUND_REBIAS, ROUND_REBIAS, ROUND_REBIAS,
+  0x77800000, 0x77800000, 0x77800000, 0x77800000, // 2^112
+  0x7fff7fff, 0x7fff7fff, 0x7fff7fff, 0x7fff7fff,
+  0x7bff7bff, 0x7bff7bff, 0x7bff7bff, 0x7bff7bff,
+  0x80000000, 0x80000000, 0x80000000, 0x80000000,
+], 16);
+
+/** float32 rows -> float16 rows. */
+export function encodeFloat16(
+  source: usize, sourceStride: u32, rows: u32, dimension: u32, target: usize, targetStride: u32,
+): void {
+  for (let row: u32 = 0; row < rows; row++) {
+    encodeRow(source, dimension, target);
+    zeroPadding(target + (<usize>dimension << 1), target + targetStride);
+    source += sourceStride;
+    target += targetStride;
+  }
+}
+
+/** float16 rows -> float32 rows. */
+export function decodeFloat16(
+  source: usize, sourceStride: u32, rows: u32, dimension: u32, target: usize, targetStride: u32,
+): void {
+  for (let row: u32 = 0; row < rows; row++) {
+    decodeRow(source, dimension, target);
+    zeroPadding(target + (<usize>dimension << 2), target + targetStride);
+    source += sourceStride;
+    target += targetStride;
+  }
+}
+
+function encodeRow(source: usize, count: u32, target: usize): void {
+  const absMask = v128.load(CONSTANTS, 0);
+  const minNormal = v128.load(CONSTANTS, 16);
+  const maxNormal = v128.load(CONSTANTS, 32);
+  const roundRebias = v128.load(CONSTANTS, 48);
+  const end = target + (<usize>count << 1);
+  for (; target + 32 <= end; target += 32, source += 64) {
+    const x0 = v128.load(source);
+    const x1 = v128.load(source, 16);
+    const x2 = v128.load(source, 32);
+    const x3 = v128.load(source, 48);
+    const a0 = v128.and(x0, absMask);
+    const a1 = v128.and(x1, absMask);
+    const a2 = v128.and(x2, absMask);
+    const a3 = v128.and(x3, absMask);
+    const least = i32x4.min_s(i32x4.min_s(a0, a1), i32x4.min_s(a2, a3));
+    const most = i32x4.max_s(i32x4.max_s(a0, a1), i32x4.max_s(a2, a3));
+    if (v128.any_true(v128.or(i32x4.gt_s(minNormal, least), i32x4.gt_s(most, maxNormal)))) {
+      v128.store(target, i16x8.narrow_i32x4_s(encodeAny(x0), encodeAny(x1)));
+      v128.store(target, i16x8.narrow_i32x4_s(encodeAny(x2), encodeAny(x3)), 16);
+    } else {
+      v128.store(target, i16x8.narrow_i32x4_s(encodeNormal(x0, a0, roundRebias), encodeNormal(x1, a1, roundRebias)));
+      v128.store(target, i16x8.narrow_i32x4_s(encodeNormal(x2, a2, roundRebias), encodeNormal(x3, a3, roundRebias)), 16);
+    }
+  }
+  for (; target < end; target += 2, source += 4) {
+    store<u16>(target, <u16>i32x4.extract_lane(encodeAny(v128.load32_zero(source)), 0));
+  }
+}
+
+/** Four normal lanes; `a` = |x|. The result is sign-extended to 32 bits, so that the narrowing keeps it. */
+// @ts-ignore: decorator
+@inline
+function encodeNormal(x: v128, a: v128, roundRebias: v128): v128 {
+  // -bit13(a) in every lane, subtracted: adds one to an odd mantissa.
+  const odd = i32x4.shr_s(i32x4.shl(a, 18), 31);
+  const magnitude = i32x4.shr_u(i32x4.sub(i32x4.add(a, roundRebias), odd), 13);
+  return v128.or(magnitude, i32x4.shr_s(v128.xor(x, a), 16));
+}
+
+/** Four lanes of any kind. */
+function encodeAny(x: v128): v128 {
+  const a = v128.and(x, i32x4.splat(ABS));
+  const odd = i32x4.shr_s(i32x4.shl(a, 18), 31);
+  const normal = i32x4.shr_u(i32x4.sub(i32x4.add(a, i32x4.splat(ROUND_REBIAS)), odd), 13);
+  const magic = i32x4.splat(SUBNORMAL_MAGIC);
+  const subnormal = i32x4.sub(f32x4.add(a, magic), magic);
+  const finite = v128.bitselect(subnormal, normal, i32x4.gt_s(i32x4.splat(MIN_NORMAL), a));
+  const payload = v128.or(i32x4.splat(0x200), v128.and(i32x4.shr_u(a, 13), i32x4.splat(0x3ff)));
+  const isNan = i32x4.gt_s(a, i32x4.splat(INFINITY_BITS));
+  const special = v128.or(i32x4.splat(0x7c00), v128.and(payload, isNan));
+  const magnitude = v128.bitselect(special, finite, i32x4.gt_s(a, i32x4.splat(OVERFLOW - 1)));
+  return v128.or(magnitude, i32x4.shr_s(v128.xor(x, a), 16));
+}
+
+function decodeRow(source: usize, count: u32, target: usize): void {
+  const scale = v128.load(CONSTANTS, 64);
+  const abs16 = v128.load(CONSTANTS, 80);
+  const maxFinite = v128.load(CONSTANTS, 96);
+  const signMask = v128.load(CONSTANTS, 112);
+  const end = target + (<usize>count << 2);
+  for (; target + 32 <= end; target += 32, source += 16) {
+    const h = v128.load(source);
+    const a = v128.and(h, abs16);
+    let low = f32x4.mul(i32x4.shl(i32x4.extend_low_i16x8_u(a), 13), scale);
+    let high = f32x4.mul(i32x4.shl(i32x4.extend_high_i16x8_u(a), 13), scale);
+    const special = i16x8.gt_s(a, maxFinite);
+    if (v128.any_true(special)) {
+      const exponent = i32x4.splat(INFINITY_BITS);
+      low = v128.or(low, v128.and(exponent, i32x4.extend_low_i16x8_s(special)));
+      high = v128.or(high, v128.and(exponent, i32x4.extend_high_i16x8_s(special)));
+    }
+    const signs = v128.and(signMask, i32x4.extend_low_i16x8_s(h));
+    v128.store(target, v128.or(low, signs));
+    v128.store(target, v128.or(high, v128.and(signMask, i32x4.extend_high_i16x8_s(h))), 16);
+  }
+  for (; target < end; target += 4, source += 2) {
+    const h = <u32>load<u16>(source);
+    const a = h & 0x7fff;
+    let bits = reinterpret<u32>(reinterpret<f32>(a << 13) * reinterpret<f32>(0x77800000));
+    if (a > 0x7bff) bits |= INFINITY_BITS;
+    store<u32>(target, bits | ((h & 0x8000) << 16));
+  }
+}

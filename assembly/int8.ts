@@ -1,0 +1,175 @@
+// Scalar quantization to 7 bits in a byte (Qdrant's `encoded_vectors_u8`): codes 0 .. 127, one byte each, so that a
+// product fits 14 bits and no SIMD step saturates.
+//
+//   alpha = (max - min) / 127,  offset = min
+//   code(x) = roundHalfEven(clamp((x - offset) * (1 / alpha), 0, 127))       NaN -> 0
+//   x      ~ alpha * code + offset
+//
+// With x ~ alpha c + offset, for vectors of dimension D,
+//
+//   dot(x, y)   ~ alpha^2 sum(c_x c_y) + alpha offset (sum c_x + sum c_y) + D offset^2
+//   |x - y|^2   ~ alpha^2 (sum c_x^2 + sum c_y^2 - 2 sum c_x c_y)
+//
+// so each vector keeps two exact integers beside its codes: { sum c, sum c^2 }, 8 bytes, both below 2^31 up to
+// dimension 65,536 * 2. A constant data set has alpha = 0; the caller then passes inverse = 0, every code is 0 and
+// decodes to the offset.
+//
+//   codes   row 0: c c c ... 0 0 | row 1: ...      targetStride bytes apart, padding zeroed
+//   terms   { i32 sum, i32 squares } per row
+//
+// Preconditions: strides >= the row's bytes; codes <= 127; source and targets do not overlap.
+
+import { zeroPadding } from "./padding";
+
+const MAX_CODE: f32 = 127;
+/** Adding 2^23 leaves the integer nearest to x (ties to even) in the low mantissa bits, for 0 <= x < 2^23. */
+const MAGIC: f32 = 8388608;
+
+const CONSTANTS = memory.data<f32>([
+  MAX_CODE, MAX_CODE, MAX_CODE, MAX_CODE,
+  MAGIC, MAGIC, MAGIC, MAGIC,
+], 16);
+
+// @ts-ignore: decorator
+@inline
+function quantize(x: v128, offset: v128, inverse: v128, maxCode: v128, magic: v128): v128 {
+  const scaled = f32x4.mul(f32x4.sub(x, offset), inverse);
+  // pmax(0, NaN) is 0; see range.ts.
+  const clamped = f32x4.pmin(maxCode, f32x4.pmax(f32x4.splat(0), scaled));
+  return i32x4.sub(f32x4.add(clamped, magic), magic);
+}
+
+/** float32 rows -> codes and terms. `terms` may be 0: then none are written. */
+export function encodeInt8(
+  source: usize, sourceStride: u32, rows: u32, dimension: u32,
+  target: usize, targetStride: u32, terms: usize, inverse: f32, offset: f32,
+): void {
+  const maxCode = v128.load(CONSTANTS, 0);
+  const magic = v128.load(CONSTANTS, 16);
+  const offsets = f32x4.splat(offset);
+  const inverses = f32x4.splat(inverse);
+  for (let row: u32 = 0; row < rows; row++) {
+    let from = source;
+    let to = target;
+    const end = target + dimension;
+    let sums = i64x2.splat(0);
+    let squares = i64x2.splat(0);
+    for (; to + 16 <= end; to += 16, from += 64) {
+      const low = i16x8.narrow_i32x4_s(
+        quantize(v128.load(from), offsets, inverses, maxCode, magic),
+        quantize(v128.load(from, 16), offsets, inverses, maxCode, magic),
+      );
+      const high = i16x8.narrow_i32x4_s(
+        quantize(v128.load(from, 32), offsets, inverses, maxCode, magic),
+        quantize(v128.load(from, 48), offsets, inverses, maxCode, magic),
+      );
+      v128.store(to, i8x16.narrow_i16x8_u(low, high));
+      sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(i16x8.add(low, high)));
+      squares = i32x4.add(squares, i32x4.add(i32x4.dot_i16x8_s(low, low), i32x4.dot_i16x8_s(high, high)));
+    }
+    let sum = addLanes(sums);
+    let square = addLanes(squares);
+    for (; to < end; to++, from += 4) {
+      const code = i32x4.extract_lane(quantize(v128.load32_splat(from), offsets, inverses, maxCode, magic), 0);
+      store<u8>(to, <u8>code);
+      sum += code;
+      square += code * code;
+    }
+    zeroPadding(end, target + targetStride);
+    if (terms != 0) {
+      store<i32>(terms, sum);
+      store<i32>(terms, square, 4);
+      terms += 8;
+    }
+    source += sourceStride;
+    target += targetStride;
+  }
+}
+
+/** Codes -> float32 rows, alpha * code + offset; padding zeroed. */
+export function decodeInt8(
+  source: usize, sourceStride: u32, rows: u32, dimension: u32,
+  target: usize, targetStride: u32, alpha: f32, offset: f32,
+): void {
+  const alphas = f32x4.splat(alpha);
+  const offsets = f32x4.splat(offset);
+  for (let row: u32 = 0; row < rows; row++) {
+    let from = source;
+    let to = target;
+    const end = target + (<usize>dimension << 2);
+    for (; to + 32 <= end; to += 32, from += 8) {
+      const codes = v128.load8x8_u(from);
+      v128.store(to, dequantize(i32x4.extend_low_i16x8_u(codes), alphas, offsets));
+      v128.store(to, dequantize(i32x4.extend_high_i16x8_u(codes), alphas, offsets), 16);
+    }
+    for (; to < end; to += 4, from++) store<f32>(to, <f32>load<u8>(from) * alpha + offset);
+    zeroPadding(end, target + targetStride);
+    source += sourceStride;
+    target += targetStride;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function dequantize(codes: v128, alphas: v128, offsets: v128): v128 {
+  return f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(codes), alphas), offsets);
+}
+
+// @ts-ignore: decorator
+@inline
+function addLanes(x: v128): i32 {
+  return i32x4.extract_lane(x, 0) + i32x4.extract_lane(x, 1) + i32x4.extract_lane(x, 2) + i32x4.extract_lane(x, 3);
+}
+
+// Sixteen bytes are two registers of eight i16, the even and the odd bytes, by a mask and a shift; one
+// multiply-and-add-pairs (pmaddwd, smlal) each then accumulates in i32.
+
+/** target[row] = sum(query code * code), i32. `query` is one row of codes. */
+export function dotInt8(query: usize, codes: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize): void {
+  const evenMask = i16x8.splat(0xff);
+  for (let row: u32 = 0; row < rows; row++) {
+    let q = query;
+    let p = codes;
+    const end = codes + dimension;
+    let sum0 = i64x2.splat(0);
+    let sum1 = i64x2.splat(0);
+    for (; p + 16 <= end; p += 16, q += 16) {
+      const a = v128.load(q);
+      const b = v128.load(p);
+      sum0 = i32x4.add(sum0, i32x4.dot_i16x8_s(v128.and(a, evenMask), v128.and(b, evenMask)));
+      sum1 = i32x4.add(sum1, i32x4.dot_i16x8_s(i16x8.shr_u(a, 8), i16x8.shr_u(b, 8)));
+    }
+    let sum = addLanes(i32x4.add(sum0, sum1));
+    for (; p < end; p++, q++) sum += <i32>load<u8>(q) * <i32>load<u8>(p);
+    store<i32>(target, sum);
+    codes += strideBytes;
+    target += 4;
+  }
+}
+
+/** target[row] = sum((query code - code)^2), i32. `query` is one row of codes. */
+export function squaredL2Int8(query: usize, codes: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize): void {
+  const evenMask = i16x8.splat(0xff);
+  for (let row: u32 = 0; row < rows; row++) {
+    let q = query;
+    let p = codes;
+    const end = codes + dimension;
+    let sum0 = i64x2.splat(0);
+    let sum1 = i64x2.splat(0);
+    for (; p + 16 <= end; p += 16, q += 16) {
+      const difference = i8x16.abs(i8x16.sub(v128.load(q), v128.load(p)));
+      const even = v128.and(difference, evenMask);
+      const odd = i16x8.shr_u(difference, 8);
+      sum0 = i32x4.add(sum0, i32x4.dot_i16x8_s(even, even));
+      sum1 = i32x4.add(sum1, i32x4.dot_i16x8_s(odd, odd));
+    }
+    let sum = addLanes(i32x4.add(sum0, sum1));
+    for (; p < end; p++, q++) {
+      const difference = <i32>load<u8>(q) - <i32>load<u8>(p);
+      sum += difference * difference;
+    }
+    store<i32>(target, sum);
+    codes += strideBytes;
+    target += 4;
+  }
+}

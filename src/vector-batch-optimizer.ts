@@ -1,0 +1,99 @@
+import { checkNumber } from './core/check.js';
+import { VectorBatchError } from './core/errors.js';
+import { type Logger, silentLogger } from './core/logger.js';
+import { type IngestOptions, ingest } from './ingest/ingest.js';
+import type { Sink, Source } from './ingest/ports.js';
+import type { IngestReport } from './ingest/report.js';
+import { Kernels } from './kernels/kernels.js';
+import { OptimalBatchSizeCalculator } from './optimizer/batch-size.js';
+import { ConcurrentExecutionOptimizer } from './optimizer/concurrency.js';
+import { VectorDimensionAdapter } from './optimizer/dimension.js';
+import { DynamicBatchStrategyOptimizer } from './optimizer/strategy.js';
+import { KernelPool } from './pool/pool.js';
+import { type CompactOptions, compact } from './vectors/compact.js';
+import type { CompactBlock } from './vectors/compact-block.js';
+import { type PackOptions, pack, type VectorContext, type Vectors } from './vectors/pack.js';
+import type { VectorBlock } from './vectors/vector-block.js';
+
+export interface OptimizerOptions {
+  /** Worker threads for kernel work; 0 keeps everything on the calling thread. Default: the machine's cores, at most 8. */
+  threads?: number;
+  /** Most bytes that a load holds at once, unless it says otherwise. Default 512 MB. */
+  memoryBudgetBytes?: number;
+  /** Seed of everything that draws at random (retry jitter). Default 1. */
+  seed?: number;
+  logger?: Logger;
+}
+
+const DEFAULT_MEMORY_BUDGET_BYTES = 512e6;
+
+/**
+ * The library's door: recommendations, packing and quantization, and the adaptive load, on one set of kernels and one
+ * worker pool. Close it when done (or `await using`).
+ */
+export class VectorBatchOptimizer {
+  /** How many vectors per request, how many requests in flight. */
+  readonly batchSize: OptimalBatchSizeCalculator;
+  /** What to change in a load that runs. */
+  readonly strategy: DynamicBatchStrategyOptimizer;
+  /** What a dimension means for batch size, memory layout and encoding. */
+  readonly dimension: VectorDimensionAdapter;
+  /** How many requests in flight for a given batch size. */
+  readonly concurrency: ConcurrentExecutionOptimizer;
+  readonly #context: VectorContext;
+  readonly #options: Required<Omit<OptimizerOptions, 'threads'>>;
+  #closed = false;
+
+  private constructor(context: VectorContext, options: Required<Omit<OptimizerOptions, 'threads'>>) {
+    this.#context = context;
+    this.#options = options;
+    this.batchSize = new OptimalBatchSizeCalculator(context.kernels);
+    this.strategy = new DynamicBatchStrategyOptimizer(context.kernels);
+    this.dimension = new VectorDimensionAdapter(context);
+    this.concurrency = new ConcurrentExecutionOptimizer(context.kernels);
+  }
+
+  /** @throws VBO_ERR_ARGUMENT */
+  static async create(options: OptimizerOptions = {}): Promise<VectorBatchOptimizer> {
+    const { threads, memoryBudgetBytes = DEFAULT_MEMORY_BUDGET_BYTES, seed = 1, logger = silentLogger } = options;
+    if (threads !== undefined) checkNumber(threads, 'threads', { min: 0, max: 256, integer: true });
+    checkNumber(memoryBudgetBytes, 'memoryBudgetBytes', { min: 1e6, max: 4e9 });
+    checkNumber(seed, 'seed', { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
+    const kernels = Kernels.shared();
+    const runner = new KernelPool(kernels, threads === undefined ? {} : { threads });
+    return new VectorBatchOptimizer({ kernels, runner }, { memoryBudgetBytes, seed, logger });
+  }
+
+  /** Copies vectors into one aligned block in the kernels' memory. See {@link pack}. */
+  async pack(vectors: Vectors, options?: PackOptions): Promise<VectorBlock> {
+    this.#checkOpen();
+    return pack(this.#context, vectors, options);
+  }
+
+  /** Encodes a block's vectors. See {@link compact}. */
+  async compact(block: VectorBlock, options: CompactOptions): Promise<CompactBlock> {
+    this.#checkOpen();
+    return compact(this.#context, block, options);
+  }
+
+  /** Loads a source into a sink, adapting batch size and concurrency while it goes. See {@link ingest}. */
+  async ingest(source: Source, sink: Sink, options: IngestOptions = {}): Promise<IngestReport> {
+    this.#checkOpen();
+    const { memoryBudgetBytes, seed, logger } = this.#options;
+    return ingest(this.#context, source, sink, { memoryBudgetBytes, seed, logger, ...options });
+  }
+
+  /** Ends the worker threads. Blocks made before stay readable. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#context.runner.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new VectorBatchError('VBO_ERR_CLOSED', 'The optimizer is closed.');
+  }
+}

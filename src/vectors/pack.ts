@@ -1,0 +1,124 @@
+import { checkNumber, checkOneOf, describe } from '../core/check.js';
+import { VectorBatchError } from '../core/errors.js';
+import { MAX_DIMENSION } from '../core/limits.js';
+import { allocateBlocks, rowsToBlocks } from '../kernels/blocks.js';
+import type { Kernels } from '../kernels/kernels.js';
+import { allocateMatrix, type OwnedMatrix } from '../kernels/matrix.js';
+import type { KernelPool } from '../pool/pool.js';
+import { LAYOUTS, type Layout, VectorBlock } from './vector-block.js';
+
+/** What packing and compacting run on. */
+export interface VectorContext {
+  readonly kernels: Kernels;
+  readonly runner: KernelPool;
+}
+
+/** Vectors as callers have them: arrays of numbers, float32 arrays, or all rows in one float32 array. */
+export type Vectors = readonly (readonly number[])[] | readonly Float32Array[] | Float32Array;
+
+export interface PackOptions {
+  /** Default `rows`. */
+  layout?: Layout;
+  /** Dimension of the vectors. Needed for one Float32Array that holds all rows; else taken from the first. */
+  dimension?: number;
+}
+
+/**
+ * Copies vectors into one aligned block.
+ * @throws VBO_ERR_ARGUMENT, VBO_ERR_DIMENSION with the position of the first vector that does not fit,
+ * VBO_ERR_MEMORY
+ */
+export async function pack(
+  { kernels, runner }: VectorContext,
+  vectors: Vectors,
+  options: PackOptions = {},
+): Promise<VectorBlock> {
+  const layout = checkOneOf(options.layout ?? 'rows', 'layout', LAYOUTS);
+  const { rows, dimension } = shapeOf(vectors, options.dimension);
+  const matrix = allocateMatrix(kernels.arena, 'float32', rows, dimension);
+  try {
+    fill(kernels, matrix, vectors);
+    if (layout === 'rows') return new VectorBlock(kernels, { layout, matrix, span: matrix.span });
+  } catch (error) {
+    kernels.arena.free(matrix.span);
+    throw error;
+  }
+  try {
+    const blocks = allocateBlocks(kernels.arena, rows, dimension);
+    await runner.run(rowsToBlocks(matrix, blocks, await runner.partsFor(matrix.span.byteLength)));
+    return new VectorBlock(kernels, { layout: 'blocks', blocks, span: blocks.span });
+  } finally {
+    kernels.arena.free(matrix.span);
+  }
+}
+
+function shapeOf(vectors: Vectors, given: number | undefined): { rows: number; dimension: number } {
+  const bounds = { min: 1, max: MAX_DIMENSION, integer: true };
+  if (vectors instanceof Float32Array) {
+    const dimension = checkNumber(given, 'dimension', bounds);
+    if (vectors.length % dimension !== 0) {
+      throw new VectorBatchError(
+        'VBO_ERR_DIMENSION',
+        `${vectors.length} numbers are not a whole number of vectors of dimension ${dimension}.`,
+        { details: { length: vectors.length, dimension } },
+      );
+    }
+    return { rows: vectors.length / dimension, dimension };
+  }
+  if (!Array.isArray(vectors)) {
+    throw new VectorBatchError(
+      'VBO_ERR_ARGUMENT',
+      `vectors is ${describe(vectors)}; expected an array of vectors or a Float32Array.`,
+    );
+  }
+  return { rows: vectors.length, dimension: checkNumber(given ?? vectors[0]?.length, 'dimension', bounds) };
+}
+
+function fill(kernels: Kernels, matrix: OwnedMatrix<'float32'>, vectors: Vectors): void {
+  const { rows, dimension } = matrix;
+  const stride = matrix.strideBytes / 4;
+  const target = kernels.arena.float32(matrix.pointer, rows * stride);
+  const flat = vectors instanceof Float32Array;
+  if (flat && stride === dimension) {
+    target.set(vectors);
+    return;
+  }
+  for (let row = 0; row < rows; row++) {
+    const start = row * stride;
+    if (flat) target.set(vectors.subarray(row * dimension, (row + 1) * dimension), start);
+    else copyVector(vectors[row], row, target, start, dimension);
+    for (let i = start + dimension; i < start + stride; i++) target[i] = 0;
+  }
+}
+
+function copyVector(vector: unknown, row: number, target: Float32Array, start: number, dimension: number): void {
+  if (!(vector instanceof Float32Array) && !Array.isArray(vector)) {
+    throw new VectorBatchError(
+      'VBO_ERR_ARGUMENT',
+      `Vector ${row} is ${describe(vector)}; expected an array of numbers or a Float32Array.`,
+      { details: { position: row } },
+    );
+  }
+  if (vector.length !== dimension) {
+    throw new VectorBatchError(
+      'VBO_ERR_DIMENSION',
+      `Vector ${row} has dimension ${vector.length}; expected ${dimension}.`,
+      { details: { position: row, dimension: vector.length, expected: dimension } },
+    );
+  }
+  if (vector instanceof Float32Array) {
+    target.set(vector, start);
+    return;
+  }
+  for (let d = 0; d < dimension; d++) {
+    const element: unknown = vector[d];
+    if (typeof element !== 'number') {
+      throw new VectorBatchError(
+        'VBO_ERR_ARGUMENT',
+        `Element ${d} of vector ${row} is ${describe(element)}; expected a number.`,
+        { details: { position: row, element: d } },
+      );
+    }
+    target[start + d] = element;
+  }
+}

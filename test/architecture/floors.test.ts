@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const SRC = resolve(import.meta.dirname, '../../src');
+
+/** The floors from the ground up: a file imports its own floor or a lower one. */
+const FLOORS = [
+  'core',
+  'kernels',
+  'pool',
+  'vectors',
+  'model',
+  'optimizer',
+  'control',
+  'history',
+  'learning',
+  'ingest',
+  'sources',
+  'sinks',
+  'server',
+  'dashboard',
+  'client',
+  'cli',
+];
+
+/** The public faces stand above everything but the command line and the server, which use them. */
+const floorOf = (path: string): string => (path.includes('/') ? path.split('/')[0]! : 'face');
+const heightOf = (floor: string): number => (floor === 'face' ? FLOORS.indexOf('sinks') + 0.5 : FLOORS.indexOf(floor));
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(SRC, file), 'utf8');
+  const found = text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g);
+  return [...found].map(([, target]) => relative(SRC, resolve(SRC, file, '..', target!)).replace(/\.js$/, '.ts'));
+}
+
+describe('the house', () => {
+  it('has only the floors that the design names', () => {
+    const floors = new Set(files.map(floorOf));
+    floors.delete('face');
+    expect([...floors].filter((floor) => !FLOORS.includes(floor))).toEqual([]);
+  });
+
+  it('imports only downwards, types included', () => {
+    const upward = files.flatMap((file) =>
+      importsOf(file)
+        .filter((target) => heightOf(floorOf(target)) > heightOf(floorOf(file)))
+        .map((target) => `${file} -> ${target}`),
+    );
+    expect(upward).toEqual([]);
+  });
+
+  it('keeps each file one noun: none is longer than 400 lines', () => {
+    const long = files
+      .map((file) => ({ file, lines: readFileSync(join(SRC, file), 'utf8').split('\n').length }))
+      .filter(({ lines }) => lines > 400);
+    expect(long).toEqual([]);
+  });
+
+  it('reads the machine’s clock and chance only where they are handed in', () => {
+    const allowed = new Set(['core/clock.ts']);
+    const offenders = files.filter(
+      (file) =>
+        !allowed.has(file) &&
+        !/^(server|dashboard|cli)\//.test(file) &&
+        /\b(Date\.now|performance\.now|Math\.random)\(/.test(readFileSync(join(SRC, file), 'utf8')),
+    );
+    expect(offenders).toEqual([]);
+  });
+});

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Packs the project, installs the tarball into an empty one and uses it there as a stranger would.
+# Usage: install.sh WORK_FOLDER
+set -euo pipefail
+project=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d "$1/package-XXXX")
+cd "$project"
+tarball=$(npm pack --silent --pack-destination "$work" | tail -n 1)
+
+mkdir "$work/empty"
+cd "$work/empty"
+npm init --yes >/dev/null
+npm install --no-audit --no-fund --silent "$work/$tarball"
+
+cat >use.mjs <<'JS'
+import assert from 'node:assert/strict';
+import { openSink, openSource, VectorBatchError, VectorBatchOptimizer } from 'vector-batch-optimizer';
+
+const optimizer = await VectorBatchOptimizer.create();
+const block = await optimizer.pack([[1, 2, 3], [4, 5, 6]]);
+const compact = await optimizer.compact(block, { encoding: 'float16' });
+assert.deepEqual([...compact.decode()], [1, 2, 3, 4, 5, 6]);
+const report = await optimizer.ingest(await openSource([[1, 2], [3, 4]]), await openSink('null://'));
+assert.equal(report.acknowledged, 2);
+// The databases are optional: without the package the error says what to install.
+const error = await (async () => {
+  const sink = await openSink('lancedb://./data?table=t');
+  await optimizer.ingest(await openSource([[1, 2]]), sink);
+})().catch((thrown) => thrown);
+assert.ok(error instanceof VectorBatchError);
+assert.equal(error.code, 'VBO_ERR_MISSING_PACKAGE');
+assert.match(error.message, /npm install @lancedb\/lancedb/);
+await optimizer.close();
+JS
+node use.mjs
+
+npx --no-install vbo recommend --items 1000000 --dim 1536 --database qdrant --json >answer.json
+node -e '
+const answer = JSON.parse(require("fs").readFileSync("answer.json"));
+for (const key of ["recommended_batch_size", "recommended_concurrency", "predicted", "confidence", "interval", "binding_constraint", "alternatives", "explanation", "model"])
+  if (!(key in answer)) throw new Error("missing " + key);
+'
+echo 'import { VectorBatchOptimizer } from "vector-batch-optimizer"; export const create: () => Promise<VectorBatchOptimizer> = () => VectorBatchOptimizer.create();' >use.mts
+"$project/node_modules/.bin/tsc" --noEmit --strict --target es2022 --module nodenext --lib es2023,esnext.disposable,dom --typeRoots "$project/node_modules/@types" use.mts
