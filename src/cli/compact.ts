@@ -1,0 +1,162 @@
+import { open, rename, rm } from 'node:fs/promises';
+import { checkOneOf } from '../core/check.js';
+import { systemClock } from '../core/clock.js';
+import { VectorBatchError } from '../core/errors.js';
+import { Random } from '../core/random.js';
+import { formatBytes, formatCount, formatDuration, parseBytes } from '../core/units.js';
+import type { Source } from '../ingest/ports.js';
+import { Kernels } from '../kernels/kernels.js';
+import { KernelPool } from '../pool/pool.js';
+import { openSource } from '../sources/index.js';
+import { compact } from '../vectors/compact.js';
+import { compactStream } from '../vectors/compact-stream.js';
+import { ENCODING_NAMES, type Encoding } from '../vectors/encoding.js';
+import { pack, type VectorContext } from '../vectors/pack.js';
+import { recallAtK } from '../vectors/recall.js';
+import { type Command, EXIT, requiredText } from './command.js';
+import { interruptible } from './interrupt.js';
+import { ProgressLine } from './progress-line.js';
+
+const DEFAULT_MEMORY = '512MB';
+const MOST_CHUNK_BYTES = 8_000_000;
+const MOST_SAMPLE_ROWS = 10_000;
+const SAMPLE_QUERIES = 100;
+const RECALL_K = 10;
+
+const command: Command = {
+  summary: 'packs and quantizes a file of vectors',
+  usage: 'compact IN OUT --encoding int8 [--memory 512MB] [--report]',
+  positionals: 2,
+  options: [
+    { name: 'encoding', value: 'NAME', text: ENCODING_NAMES.join(', ') },
+    { name: 'memory', value: 'BYTES', text: `most bytes to hold at once (default ${DEFAULT_MEMORY})` },
+    { name: 'report', text: `also measure recall@${RECALL_K} on a sample` },
+  ],
+  async run(invocation) {
+    const [input, output] = invocation.positionals as [string, string];
+    const encoding = checkOneOf(requiredText(invocation, 'encoding'), '--encoding', ENCODING_NAMES);
+    const memoryBytes = parseBytes(invocation.text('memory') ?? DEFAULT_MEMORY, '--memory');
+    const chunkBytes = Math.max(65_536, Math.min(MOST_CHUNK_BYTES, Math.floor(memoryBytes / 8)));
+    const kernels = Kernels.shared();
+    const context: VectorContext = { kernels, runner: new KernelPool(kernels) };
+    const started = systemClock.now();
+    const line = new ProgressLine();
+    try {
+      const done = await interruptible((signal) => compactFile(context, input, output, encoding, chunkBytes, signal, line));
+      const recall = invocation.flag('report') ? await sampleRecall(context, input, encoding, memoryBytes) : undefined;
+      line.clear();
+      const answer = {
+        input,
+        output,
+        encoding,
+        ...done,
+        sourceBytes: done.rows * done.dimension * 4,
+        bytesPerVector: done.byteLength / Math.max(1, done.rows),
+        compression: (done.rows * done.dimension * 4) / done.byteLength,
+        seconds: (systemClock.now() - started) / 1000,
+        ...(recall === undefined ? {} : { recall }),
+      };
+      invocation.answer(answer, () =>
+        [
+          `${formatCount(answer.rows)} vectors of ${answer.dimension} dimensions as ${encoding} in ${output}, ${formatDuration(answer.seconds * 1000)}`,
+          `  size         ${formatBytes(answer.byteLength)}, ${answer.compression.toFixed(1)} times less than float32`,
+          `  a vector     ${answer.bytesPerVector.toFixed(1)} bytes`,
+          ...(recall
+            ? [`  recall@${recall.k}    ${recall.recall.toFixed(4)} against float32, ${recall.queries} queries on ${formatCount(recall.rows)} vectors`]
+            : []),
+        ].join('\n'),
+      );
+      return EXIT.done;
+    } catch (error) {
+      line.clear();
+      if (!(error instanceof VectorBatchError) || error.code !== 'VBO_ERR_ABORTED') throw error;
+      process.stderr.write(`vbo: ${error.code}: ${error.message}\n`);
+      return EXIT.interrupted;
+    } finally {
+      await context.runner.close();
+    }
+  },
+};
+
+/** Rows of a file, every one of them: a record that cannot be read would shift the rows behind it. */
+async function* strictChunks(source: Source): AsyncGenerator<{ vectors: Float32Array }> {
+  for await (const { vectors, rejected } of source) {
+    const first = rejected?.[0];
+    if (first) throw new VectorBatchError(first.code, first.message, { details: { position: first.position } });
+    yield { vectors };
+  }
+}
+
+async function compactFile(
+  context: VectorContext,
+  input: string,
+  output: string,
+  encoding: Encoding,
+  chunkBytes: number,
+  signal: AbortSignal,
+  line: ProgressLine,
+): Promise<{ rows: number; dimension: number; byteLength: number }> {
+  const source = await openSource(input, { chunkBytes });
+  // The finished file appears at once or not at all.
+  const partial = `${output}.partial`;
+  const file = await open(partial, 'w');
+  try {
+    const write = async (bytes: Uint8Array, position: number) => {
+      for (let from = 0; from < bytes.byteLength; ) {
+        const { bytesWritten } = await file.write(bytes, from, bytes.byteLength - from, position + from);
+        from += bytesWritten;
+      }
+    };
+    const total = source.count ? ` of ${formatCount(source.count)}` : '';
+    const onProgress = ({ pass, rows }: { pass: 1 | 2; rows: number }) =>
+      line.draw(`${pass === 1 ? 'calibrating' : 'encoding'}: ${formatCount(rows)}${total} vectors`);
+    const { dimension } = source;
+    const open = () => strictChunks(source);
+    const done = await compactStream(context, open, write, { encoding, dimension, chunkBytes, onProgress, signal });
+    await file.sync();
+    await file.close();
+    await rename(partial, output);
+    return { ...done, dimension };
+  } catch (error) {
+    await file.close();
+    await rm(partial, { force: true });
+    throw error;
+  } finally {
+    await source.close?.();
+  }
+}
+
+/** recall@10 of the encoding on rows drawn evenly at random from the file (reservoir sampling, Vitter 1985). */
+async function sampleRecall(
+  context: VectorContext,
+  input: string,
+  encoding: Encoding,
+  memoryBytes: number,
+): Promise<{ recall: number; k: number; rows: number; queries: number }> {
+  const source = await openSource(input);
+  const { dimension } = source;
+  // The sample, its packed and its decoded form and their unit vectors are all held at once.
+  const sampleRows = Math.max(2, Math.min(MOST_SAMPLE_ROWS, Math.floor(memoryBytes / (8 * 4 * dimension))));
+  const random = new Random(1);
+  const sample: Float32Array[] = [];
+  let seen = 0;
+  for await (const { vectors } of strictChunks(source)) {
+    for (let first = 0; first < vectors.length; first += dimension) {
+      const place = seen < sampleRows ? seen : random.integer(seen + 1);
+      if (place < sampleRows) sample[place] = vectors.slice(first, first + dimension);
+      seen++;
+    }
+  }
+  await source.close?.();
+  random.shuffle(sample);
+  const queries = sample.splice(0, Math.min(SAMPLE_QUERIES, Math.floor(sample.length / 10)));
+  using block = await pack(context, sample, { dimension });
+  using small = await compact(context, block, { encoding });
+  const flat = new Float32Array(queries.length * dimension);
+  for (const [i, query] of queries.entries()) flat.set(query, i * dimension);
+  const k = Math.min(RECALL_K, sample.length);
+  const recall = recallAtK(context.kernels, block.toFloat32Array(), small.decode(), flat, dimension, k);
+  return { recall, k, rows: sample.length, queries: queries.length };
+}
+
+export default command;

@@ -1,0 +1,25 @@
+export { ERROR_CODES, type ErrorCode, VectorBatchError } from './core/errors.js';
+export type { Logger } from './core/logger.js';
+export type { BatchExecutionRecord, Metric, Objective, Setting, SystemResources } from './core/types.js';
+export { type IngestOptions } from './ingest/ingest.js';
+export type {
+  Batch,
+  Id,
+  Payload,
+  RejectedRecord,
+  Sink,
+  SinkLimits,
+  SinkOpenOptions,
+  Source,
+  SourceChunk,
+  WriteOutcome,
+} from './ingest/ports.js';
+export type { IngestProgress } from './ingest/progress.js';
+export type { IngestReport } from './ingest/report.js';
+export { openSink } from './sinks/index.js';
+export { openSource, type SourceOptions } from './sources/index.js';
+export { CompactBlock } from './vectors/compact-block.js';
+export type { Encoding } from './vectors/encoding.js';
+export type { PackOptions, Vectors } from './vectors/pack.js';
+export { type Layout, VectorBlock } from './vectors/vector-block.js';
+export { type OptimizerOptions, VectorBatchOptimizer } from './vector-batch-optimizer.js';
