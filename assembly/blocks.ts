@@ -20,23 +20,46 @@ import { zeroPadding } from "./padding";
 
 const BLOCK: u32 = 64;
 const LINE_BYTES: usize = 256;
+/** Dimensions that `blocksToRows` writes of four rows before it turns to the next four: 32 KiB of the block. */
+const STRETCH: u32 = 128;
 
-/** Moves a 4 x 4 tile: columns of `source` (rows `sourceStride` apart) become rows of `target`. */
+/**
+ * Writes the four floats at a, b, c and d (four rows) to four lines (four dimensions) from `to` on. The distance of the lines is
+ * an immediate of the store instruction.
+ */
 // @ts-ignore: decorator
 @inline
-function transposeTile(source: usize, sourceStride: usize, target: usize, targetStride: usize): void {
-  const a = v128.load(source);
-  const b = v128.load(source + sourceStride);
-  const c = v128.load(source + 2 * sourceStride);
-  const d = v128.load(source + 3 * sourceStride);
-  const abLow = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
-  const abHigh = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
-  const cdLow = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
-  const cdHigh = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
-  v128.store(target, v128.shuffle<f64>(abLow, cdLow, 0, 2));
-  v128.store(target + targetStride, v128.shuffle<f64>(abLow, cdLow, 1, 3));
-  v128.store(target + 2 * targetStride, v128.shuffle<f64>(abHigh, cdHigh, 0, 2));
-  v128.store(target + 3 * targetStride, v128.shuffle<f64>(abHigh, cdHigh, 1, 3));
+function tileToLines(a: usize, b: usize, c: usize, d: usize, to: usize): void {
+  const x = v128.load(a);
+  const y = v128.load(b);
+  const z = v128.load(c);
+  const w = v128.load(d);
+  const xyLow = v128.shuffle<f32>(x, y, 0, 4, 1, 5);
+  const xyHigh = v128.shuffle<f32>(x, y, 2, 6, 3, 7);
+  const zwLow = v128.shuffle<f32>(z, w, 0, 4, 1, 5);
+  const zwHigh = v128.shuffle<f32>(z, w, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<f64>(xyLow, zwLow, 0, 2));
+  v128.store(to, v128.shuffle<f64>(xyLow, zwLow, 1, 3), LINE_BYTES);
+  v128.store(to, v128.shuffle<f64>(xyHigh, zwHigh, 0, 2), 2 * LINE_BYTES);
+  v128.store(to, v128.shuffle<f64>(xyHigh, zwHigh, 1, 3), 3 * LINE_BYTES);
+}
+
+/** The way back: four floats of four lines from `from` on become the first four at a, b, c and d. */
+// @ts-ignore: decorator
+@inline
+function tileToRows(from: usize, a: usize, b: usize, c: usize, d: usize): void {
+  const x = v128.load(from);
+  const y = v128.load(from, LINE_BYTES);
+  const z = v128.load(from, 2 * LINE_BYTES);
+  const w = v128.load(from, 3 * LINE_BYTES);
+  const xyLow = v128.shuffle<f32>(x, y, 0, 4, 1, 5);
+  const xyHigh = v128.shuffle<f32>(x, y, 2, 6, 3, 7);
+  const zwLow = v128.shuffle<f32>(z, w, 0, 4, 1, 5);
+  const zwHigh = v128.shuffle<f32>(z, w, 2, 6, 3, 7);
+  v128.store(a, v128.shuffle<f64>(xyLow, zwLow, 0, 2));
+  v128.store(b, v128.shuffle<f64>(xyLow, zwLow, 1, 3));
+  v128.store(c, v128.shuffle<f64>(xyHigh, zwHigh, 0, 2));
+  v128.store(d, v128.shuffle<f64>(xyHigh, zwHigh, 1, 3));
 }
 
 /** Row-major float32 -> blocks. Writes ceil(rows / 64) * dimension * 256 bytes. */
@@ -49,35 +72,39 @@ export function rowsToBlocks(source: usize, strideBytes: u32, rows: u32, dimensi
     const fours = count & ~3;
     let d: u32 = 0;
     for (; d + 16 <= dimension; d += 16) {
-      let from = source + (<usize>d << 2);
+      let row0 = source + (<usize>d << 2);
+      let row1 = row0 + stride;
+      let row2 = row1 + stride;
+      let row3 = row2 + stride;
       let to = target + <usize>d * LINE_BYTES;
       for (let v: u32 = 0; v < fours; v += 4) {
-        transposeTile(from, stride, to, LINE_BYTES);
-        transposeTile(from + 16, stride, to + 4 * LINE_BYTES, LINE_BYTES);
-        transposeTile(from + 32, stride, to + 8 * LINE_BYTES, LINE_BYTES);
-        transposeTile(from + 48, stride, to + 12 * LINE_BYTES, LINE_BYTES);
-        from += stride << 2;
+        tileToLines(row0, row1, row2, row3, to);
+        tileToLines(row0 + 16, row1 + 16, row2 + 16, row3 + 16, to + 4 * LINE_BYTES);
+        tileToLines(row0 + 32, row1 + 32, row2 + 32, row3 + 32, to + 8 * LINE_BYTES);
+        tileToLines(row0 + 48, row1 + 48, row2 + 48, row3 + 48, to + 12 * LINE_BYTES);
+        row0 += stride << 2;
+        row1 += stride << 2;
+        row2 += stride << 2;
+        row3 += stride << 2;
         to += 16;
       }
     }
     for (; d + 4 <= dimension; d += 4) {
-      let from = source + (<usize>d << 2);
+      let row = source + (<usize>d << 2);
       let to = target + <usize>d * LINE_BYTES;
       for (let v: u32 = 0; v < fours; v += 4) {
-        transposeTile(from, stride, to, LINE_BYTES);
-        from += stride << 2;
+        tileToLines(row, row + stride, row + 2 * stride, row + 3 * stride, to);
+        row += stride << 2;
         to += 16;
       }
     }
-    for (; d < dimension; d++) {
-      const from = source + (<usize>d << 2);
-      const to = target + <usize>d * LINE_BYTES;
-      for (let v: u32 = 0; v < fours; v++) store<f32>(to + (<usize>v << 2), load<f32>(from + <usize>v * stride));
-    }
-    for (let v = fours; v < count; v++) {
-      const from = source + <usize>v * stride;
+    for (let v: u32 = 0; v < count; v++) {
+      const row = source + <usize>v * stride;
       const to = target + (<usize>v << 2);
-      for (let d: u32 = 0; d < dimension; d++) store<f32>(to + <usize>d * LINE_BYTES, load<f32>(from + (<usize>d << 2)));
+      // Vectors behind the last four have every dimension left, the others those behind the last four.
+      for (let k = v < fours ? d : 0; k < dimension; k++) {
+        store<f32>(to + <usize>k * LINE_BYTES, load<f32>(row + (<usize>k << 2)));
+      }
     }
     source += stride * BLOCK;
     target += blockBytes;
@@ -91,40 +118,45 @@ export function blocksToRows(source: usize, rows: u32, dimension: u32, target: u
   for (let first: u32 = 0; first < rows; first += BLOCK) {
     const count = min(BLOCK, rows - first);
     const fours = count & ~3;
-    let d: u32 = 0;
-    for (; d + 16 <= dimension; d += 16) {
-      let from = source + <usize>d * LINE_BYTES;
-      let to = target + (<usize>d << 2);
+    const sixteens = dimension & ~15;
+    // Whole rows of a stretch of dimensions: writes to one page for a while are faster than a line here and there.
+    for (let begin: u32 = 0; begin < sixteens; begin += STRETCH) {
+      const end = min(begin + STRETCH, sixteens);
       for (let v: u32 = 0; v < fours; v += 4) {
-        transposeTile(from, LINE_BYTES, to, stride);
-        transposeTile(from + 4 * LINE_BYTES, LINE_BYTES, to + 16, stride);
-        transposeTile(from + 8 * LINE_BYTES, LINE_BYTES, to + 32, stride);
-        transposeTile(from + 12 * LINE_BYTES, LINE_BYTES, to + 48, stride);
-        from += 16;
-        to += stride << 2;
+        let from = source + <usize>begin * LINE_BYTES + (<usize>v << 2);
+        let row0 = target + <usize>v * stride + (<usize>begin << 2);
+        let row1 = row0 + stride;
+        let row2 = row1 + stride;
+        let row3 = row2 + stride;
+        for (let d = begin; d < end; d += 16) {
+          tileToRows(from, row0, row1, row2, row3);
+          tileToRows(from + 4 * LINE_BYTES, row0 + 16, row1 + 16, row2 + 16, row3 + 16);
+          tileToRows(from + 8 * LINE_BYTES, row0 + 32, row1 + 32, row2 + 32, row3 + 32);
+          tileToRows(from + 12 * LINE_BYTES, row0 + 48, row1 + 48, row2 + 48, row3 + 48);
+          from += 16 * LINE_BYTES;
+          row0 += 64;
+          row1 += 64;
+          row2 += 64;
+          row3 += 64;
+        }
       }
     }
+    let d = sixteens;
     for (; d + 4 <= dimension; d += 4) {
       let from = source + <usize>d * LINE_BYTES;
-      let to = target + (<usize>d << 2);
+      let row = target + (<usize>d << 2);
       for (let v: u32 = 0; v < fours; v += 4) {
-        transposeTile(from, LINE_BYTES, to, stride);
+        tileToRows(from, row, row + stride, row + 2 * stride, row + 3 * stride);
         from += 16;
-        to += stride << 2;
+        row += stride << 2;
       }
     }
-    for (; d < dimension; d++) {
-      const from = source + <usize>d * LINE_BYTES;
-      const to = target + (<usize>d << 2);
-      for (let v: u32 = 0; v < fours; v++) store<f32>(to + <usize>v * stride, load<f32>(from + (<usize>v << 2)));
-    }
-    for (let v = fours; v < count; v++) {
-      const from = source + (<usize>v << 2);
-      const to = target + <usize>v * stride;
-      for (let d: u32 = 0; d < dimension; d++) store<f32>(to + (<usize>d << 2), load<f32>(from + <usize>d * LINE_BYTES));
-    }
     for (let v: u32 = 0; v < count; v++) {
+      const from = source + (<usize>v << 2);
       const row = target + <usize>v * stride;
+      for (let k = v < fours ? d : 0; k < dimension; k++) {
+        store<f32>(row + (<usize>k << 2), load<f32>(from + <usize>k * LINE_BYTES));
+      }
       zeroPadding(row + (<usize>dimension << 2), row + stride);
     }
     source += blockBytes;

@@ -7,7 +7,7 @@
 // The addition rounds to nearest even, and its carry walks into the exponent, up to infinity for |x| >= 65520.
 // Below 2^-14 the sum |x| + 0.5 has an ulp of 2^-24, the spacing of float16 subnormals, so the adder of the
 // processor rounds for us. From 65536 up: infinity; NaN keeps its sign and its upper payload, made quiet.
-// (F. Giesen, "float_to_half_fast3_rtne", public domain.) Sixteen normal lanes take the short way.
+// (F. Giesen, "float_to_half_fast3_rtne", public domain.) Sixteen normal lanes take the shortest way, finite ones a middle one.
 //
 // Decode: the 15 lower bits << 13, read as float32, are the value times 2^-112, also for subnormals;
 // one exact multiplication undoes it. Infinity and NaN then get exponent 255; payload and quietness stay.
@@ -35,6 +35,7 @@ const CONSTANTS = memory.data<u32>([
   0x7fff7fff, 0x7fff7fff, 0x7fff7fff, 0x7fff7fff,
   0x7bff7bff, 0x7bff7bff, 0x7bff7bff, 0x7bff7bff,
   0x80000000, 0x80000000, 0x80000000, 0x80000000,
+  SUBNORMAL_MAGIC, SUBNORMAL_MAGIC, SUBNORMAL_MAGIC, SUBNORMAL_MAGIC,
 ], 16);
 
 /** float32 rows -> float16 rows. */
@@ -78,12 +79,18 @@ function encodeRow(source: usize, count: u32, target: usize): void {
     const a3 = v128.and(x3, absMask);
     const least = i32x4.min_s(i32x4.min_s(a0, a1), i32x4.min_s(a2, a3));
     const most = i32x4.max_s(i32x4.max_s(a0, a1), i32x4.max_s(a2, a3));
-    if (v128.any_true(v128.or(i32x4.gt_s(minNormal, least), i32x4.gt_s(most, maxNormal)))) {
-      v128.store(target, i16x8.narrow_i32x4_s(encodeAny(x0), encodeAny(x1)));
-      v128.store(target, i16x8.narrow_i32x4_s(encodeAny(x2), encodeAny(x3)), 16);
-    } else {
+    if (!v128.any_true(v128.or(i32x4.gt_s(minNormal, least), i32x4.gt_s(most, maxNormal)))) {
       v128.store(target, i16x8.narrow_i32x4_s(encodeNormal(x0, a0, roundRebias), encodeNormal(x1, a1, roundRebias)));
       v128.store(target, i16x8.narrow_i32x4_s(encodeNormal(x2, a2, roundRebias), encodeNormal(x3, a3, roundRebias)), 16);
+    } else if (!v128.any_true(i32x4.gt_s(most, maxNormal))) {
+      const magic = v128.load(CONSTANTS, 128);
+      v128.store(target, i16x8.narrow_i32x4_s(
+        encodeFinite(x0, a0, roundRebias, minNormal, magic), encodeFinite(x1, a1, roundRebias, minNormal, magic)));
+      v128.store(target, i16x8.narrow_i32x4_s(
+        encodeFinite(x2, a2, roundRebias, minNormal, magic), encodeFinite(x3, a3, roundRebias, minNormal, magic)), 16);
+    } else {
+      v128.store(target, i16x8.narrow_i32x4_s(encodeAny(x0), encodeAny(x1)));
+      v128.store(target, i16x8.narrow_i32x4_s(encodeAny(x2), encodeAny(x3)), 16);
     }
   }
   for (; target < end; target += 2, source += 4) {
@@ -91,29 +98,47 @@ function encodeRow(source: usize, count: u32, target: usize): void {
   }
 }
 
-/** Four normal lanes; `a` = |x|. The result is sign-extended to 32 bits, so that the narrowing keeps it. */
+/** |x| of four normal lanes, `a` = |x|. */
+// @ts-ignore: decorator
+@inline
+function magnitudeOfNormal(a: v128, roundRebias: v128): v128 {
+  // -bit13(a) in every lane, subtracted: adds one to an odd mantissa.
+  const odd = i32x4.shr_s(i32x4.shl(a, 18), 31);
+  return i32x4.shr_u(i32x4.sub(i32x4.add(a, roundRebias), odd), 13);
+}
+
+/** Adds the sign of x, extended to 32 bits, so that the saturating narrowing keeps it. */
+// @ts-ignore: decorator
+@inline
+function withSign(magnitude: v128, x: v128, a: v128): v128 {
+  return v128.or(magnitude, i32x4.shr_s(v128.xor(x, a), 16));
+}
+
+/** Four normal lanes. */
 // @ts-ignore: decorator
 @inline
 function encodeNormal(x: v128, a: v128, roundRebias: v128): v128 {
-  // -bit13(a) in every lane, subtracted: adds one to an odd mantissa.
-  const odd = i32x4.shr_s(i32x4.shl(a, 18), 31);
-  const magnitude = i32x4.shr_u(i32x4.sub(i32x4.add(a, roundRebias), odd), 13);
-  return v128.or(magnitude, i32x4.shr_s(v128.xor(x, a), 16));
+  return withSign(magnitudeOfNormal(a, roundRebias), x, a);
+}
+
+/** Four lanes below 65536: normal, subnormal or zero. */
+// @ts-ignore: decorator
+@inline
+function encodeFinite(x: v128, a: v128, roundRebias: v128, minNormal: v128, magic: v128): v128 {
+  const subnormal = i32x4.sub(f32x4.add(a, magic), magic);
+  const normal = magnitudeOfNormal(a, roundRebias);
+  return withSign(v128.bitselect(subnormal, normal, i32x4.gt_s(minNormal, a)), x, a);
 }
 
 /** Four lanes of any kind. */
 function encodeAny(x: v128): v128 {
   const a = v128.and(x, i32x4.splat(ABS));
-  const odd = i32x4.shr_s(i32x4.shl(a, 18), 31);
-  const normal = i32x4.shr_u(i32x4.sub(i32x4.add(a, i32x4.splat(ROUND_REBIAS)), odd), 13);
-  const magic = i32x4.splat(SUBNORMAL_MAGIC);
-  const subnormal = i32x4.sub(f32x4.add(a, magic), magic);
-  const finite = v128.bitselect(subnormal, normal, i32x4.gt_s(i32x4.splat(MIN_NORMAL), a));
+  const finite = encodeFinite(
+    x, a, i32x4.splat(ROUND_REBIAS), i32x4.splat(MIN_NORMAL), i32x4.splat(SUBNORMAL_MAGIC));
   const payload = v128.or(i32x4.splat(0x200), v128.and(i32x4.shr_u(a, 13), i32x4.splat(0x3ff)));
   const isNan = i32x4.gt_s(a, i32x4.splat(INFINITY_BITS));
-  const special = v128.or(i32x4.splat(0x7c00), v128.and(payload, isNan));
-  const magnitude = v128.bitselect(special, finite, i32x4.gt_s(a, i32x4.splat(OVERFLOW - 1)));
-  return v128.or(magnitude, i32x4.shr_s(v128.xor(x, a), 16));
+  const special = withSign(v128.or(i32x4.splat(0x7c00), v128.and(payload, isNan)), x, a);
+  return v128.bitselect(special, finite, i32x4.gt_s(a, i32x4.splat(OVERFLOW - 1)));
 }
 
 function decodeRow(source: usize, count: u32, target: usize): void {

@@ -11,9 +11,10 @@
 //
 //   rowTable      | b[n] | service[n] | P[n] | Q[n] | R[n] | S[n] |      f64
 //   columnTable   | c[m] | v[m] | u[m] |                                  f64
+//   tileTable     | c[t] | v[t] | u[t] |  the least of each tile, t = ceil(m / 64) * 2
 //   bounds        | memory base | memory per vector | request base | request per vector |
 //                 | max memory | max request | max rows | max latency | max concurrency | items |      f64
-//   scratch       | feasible minima f64[n] | free minima f64[n] | limits u32[n] |
+//   scratch       | feasible minima f64[n] | free minima f64[n] | limits u32[n] | tileTable |
 //   result        | u32 feasible cells | u32 top cells |
 //                 | best | plateau | free best | free plateau | top 0 | top 1 | ...
 //                 cell = { u32 i, u32 j, f64 cost }
@@ -22,14 +23,18 @@
 // row are a prefix of its columns: limits[i] says how many.
 //
 // Ties: rounding is monotone, so min_j fl(t_j + S) = fl(min_j t_j + S), and a row's minimum needs no index; the
-// few rows that hold an answer are read again, in order, for the first column that reaches it. A row is not read at
-// all when its lower bound (the same expression on the least u, v and c; monotone again, hence exact) is
-// above everything that is still asked for.
+// few rows that hold an answer are read again, in order, for the first column that reaches it.
+//
+// Pruning: columns come in tiles of 32. The formula on a tile's least u, v and c is a lower bound of its cells, exact
+// in floating point (monotone again), so a tile is read only when its bound does not exceed what is still asked
+// for: best * plateauFactor, or the top-th least row minimum. A minimum is exact wherever it is at most the final
+// threshold; elsewhere it is too large or Infinity, and never looked at. The worst case (a flat surface) reads all.
 //
 // Preconditions: b and c ascending and >= 1; service, P, Q, R, S, u, v finite and >= 0; v ascending; n, m, top >= 1.
 
 const CELL_BYTES: usize = 16;
 const RESULT_HEADER: usize = 8;
+const TILE: u32 = 32;
 
 /** The plain formula of one cell, the order of which every other place here must keep. */
 // @ts-ignore: decorator
@@ -90,6 +95,29 @@ function leastOf(values: usize, count: u32): f64 {
   return least;
 }
 
+/** Tiles of 32 columns, rounded up to pairs. */
+// @ts-ignore: decorator
+@inline
+function tileCount(m: u32): u32 {
+  return (m + 2 * TILE - 1) / (2 * TILE) * 2;
+}
+
+/** Writes the tile table. c and v ascend, u may not. */
+function findTiles(m: u32, columnTable: usize, tileTable: usize): void {
+  const tiles = tileCount(m);
+  const columnBytes = <usize>m << 3;
+  const tileBytes = <usize>tiles << 3;
+  // A tile behind the last column is NaN, which no threshold admits.
+  for (let k: u32 = 0; k < 3 * tiles; k++) store<f64>(tileTable + (<usize>k << 3), NaN);
+  for (let t: u32 = 0; t * TILE < m; t++) {
+    const column = columnTable + (<usize>(t * TILE) << 3);
+    const tile = tileTable + (<usize>t << 3);
+    store<f64>(tile, load<f64>(column));
+    store<f64>(tile + tileBytes, load<f64>(column + columnBytes));
+    store<f64>(tile + 2 * tileBytes, leastOf(column + 2 * columnBytes, min(TILE, m - t * TILE)));
+  }
+}
+
 /** Does cell (b, service) x (c, v) obey the bounds that depend on the column? */
 // @ts-ignore: decorator
 @inline
@@ -98,6 +126,24 @@ function obeys(bounds: usize, b: f64, service: f64, c: f64, v: f64): bool {
     && b * c <= load<f64>(bounds, 72)
     && load<f64>(bounds) + load<f64>(bounds, 8) * (b * c) <= load<f64>(bounds, 32)
     && service * v <= load<f64>(bounds, 56);
+}
+
+/** Of every 16th row the one with the least lower bound. */
+function findStart(n: u32, rowTable: usize, tileTable: usize, tiles: u32): u32 {
+  const rowBytes = <usize>n << 3;
+  const tileBytes = <usize>tiles << 3;
+  let start: u32 = 0;
+  let least: f64 = Infinity;
+  for (let i: u32 = 0; i < n; i += 16) {
+    for (let t: u32 = 0; t < tiles; t++) {
+      const bound = cellCost(rowTable + (<usize>i << 3), rowBytes, tileTable + (<usize>t << 3), tileBytes);
+      if (bound < least) {
+        least = bound;
+        start = i;
+      }
+    }
+  }
+  return start;
 }
 
 /** Writes limits[i]; returns the number of feasible cells. The limit walks from the row before: O(n + m) when it is monotone. */
@@ -208,24 +254,62 @@ export function searchGrid(
   const minima = scratch;
   const freeMinima = scratch + rowBytes;
   const limits = freeMinima + rowBytes;
+  const tileTable = limits + ((<usize>n + 1) >> 1 << 3);
+  const cells = result + RESULT_HEADER;
+  const topCells = cells + 4 * CELL_BYTES;
   const feasible = findLimits(n, m, rowTable, columnTable, bounds, limits);
+  findTiles(m, columnTable, tileTable);
+  const tiles = tileCount(m);
+  const tileBytes = <usize>tiles << 3;
 
-  for (let i: u32 = 0; i < n; i++) {
+  let best: f64 = Infinity;
+  let freeBest: f64 = Infinity;
+  let topMinimum: f64 = Infinity;
+  let count: u32 = 0;
+  // From a promising row outwards, so that the thresholds are low from the start.
+  const start = findStart(n, rowTable, tileTable, tiles);
+  for (let step: u32 = 0; step < n; step++) {
+    const i = step <= start ? start - step : step;
     const row = rowTable + (<usize>i << 3);
     const limit = load<u32>(limits + (<usize>i << 2));
     const rowConstant = load<f64>(row + 5 * rowBytes);
-    const least = leastTerm(row, rowBytes, columnTable, columnBytes, 0, limit);
-    const rest = leastTerm(row, rowBytes, columnTable, columnBytes, limit, m);
-    store<f64>(minima + (<usize>i << 3), least + rowConstant);
-    store<f64>(freeMinima + (<usize>i << 3), min(least, rest) + rowConstant);
+    const threshold = max(best * plateauFactor, topMinimum);
+    const freeThreshold = freeBest * plateauFactor;
+    let least: f64 = Infinity;
+    let rest: f64 = Infinity;
+    const ps = v128.load64_splat(row + 2 * rowBytes);
+    const qs = v128.load64_splat(row + 3 * rowBytes);
+    const rs = v128.load64_splat(row + 4 * rowBytes);
+    const thresholds = f64x2.splat(threshold);
+    for (let t: u32 = 0; t < tiles; t += 2) {
+      const lower = f64x2.add(pair(ps, qs, rs, tileTable + (<usize>t << 3), tileBytes), f64x2.splat(rowConstant));
+      // The threshold of all cells is at most that of the feasible ones: one comparison passes over both.
+      if (!v128.any_true(f64x2.le(lower, thresholds))) continue;
+      for (let lane: u32 = 0; lane < 2; lane++) {
+        const bound = lane == 0 ? f64x2.extract_lane(lower, 0) : f64x2.extract_lane(lower, 1);
+        const from = (t + lane) * TILE;
+        const to = min(from + TILE, m);
+        const split = min(max(limit, from), to);
+        if (from < split && bound <= threshold) least = min(least, leastTerm(row, rowBytes, columnTable, columnBytes, from, split));
+        if (split < to && bound <= freeThreshold) rest = min(rest, leastTerm(row, rowBytes, columnTable, columnBytes, split, to));
+      }
+    }
+    rest = min(least, rest) + rowConstant;
+    least += rowConstant;
+    store<f64>(minima + (<usize>i << 3), least);
+    store<f64>(freeMinima + (<usize>i << 3), rest);
+    best = min(best, least);
+    freeBest = min(freeBest, rest);
+    if (least < topMinimum) {
+      count = insertCell(topCells, count, top, i, 0, least);
+      if (count == top) topMinimum = load<f64>(topCells + <usize>(top - 1) * CELL_BYTES, 8);
+    }
   }
 
-  const cells = result + RESULT_HEADER;
-  const topCells = cells + 4 * CELL_BYTES;
-  let count: u32 = 0;
+  count = 0;
   if (feasible > 0) {
     selectCells(n, m, rowTable, columnTable, minima, limits, plateauFactor, cells);
-    count = selectTop(n, m, rowTable, columnTable, minima, limits, top, topCells);
+    count = selectTop(n, m, rowTable, columnTable, minima, limits, topMinimum, top, topCells);
   }
   selectCells(n, m, rowTable, columnTable, freeMinima, 0, plateauFactor, cells + 2 * CELL_BYTES);
   store<u32>(result, feasible);
@@ -233,24 +317,19 @@ export function searchGrid(
   return feasible;
 }
 
-/** Writes the `top` cheapest feasible cells in order; returns how many there are. */
+/**
+ * Writes the `top` cheapest feasible cells in order; returns how many there are. The top-th least row minimum is at least
+ * the top-th least cost, so rows above it hold no answer.
+ */
 function selectTop(
-  n: u32, m: u32, rowTable: usize, columnTable: usize, minima: usize, limits: usize, top: u32, list: usize,
+  n: u32, m: u32, rowTable: usize, columnTable: usize, minima: usize, limits: usize,
+  topMinimum: f64, top: u32, list: usize,
 ): u32 {
   const rowBytes = <usize>n << 3;
   const columnBytes = <usize>m << 3;
-  // The top-th least row minimum is at least the top-th least cost: rows above it hold no answer.
   let count: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    const minimum = load<f64>(minima + (<usize>i << 3));
-    if (minimum != Infinity && (count < top || minimum < load<f64>(list + <usize>(top - 1) * CELL_BYTES, 8))) {
-      count = insertCell(list, count, top, i, 0, minimum);
-    }
-  }
-  const threshold: f64 = count == top ? load<f64>(list + <usize>(top - 1) * CELL_BYTES, 8) : Infinity;
-  count = 0;
-  for (let i: u32 = 0; i < n; i++) {
-    if (load<f64>(minima + (<usize>i << 3)) > threshold) continue;
+    if (load<f64>(minima + (<usize>i << 3)) > topMinimum) continue;
     const row = rowTable + (<usize>i << 3);
     const limit = load<u32>(limits + (<usize>i << 2));
     for (let j: u32 = 0; j < limit; j++) {

@@ -1,7 +1,7 @@
 export { ERROR_CODES, type ErrorCode, VectorBatchError } from './core/errors.js';
 export type { Logger } from './core/logger.js';
 export type { BatchExecutionRecord, Metric, Objective, Setting, SystemResources } from './core/types.js';
-export { type IngestOptions } from './ingest/ingest.js';
+export type { IngestOptions } from './ingest/options.js';
 export type {
   Batch,
   Id,
@@ -14,12 +14,17 @@ export type {
   SourceChunk,
   WriteOutcome,
 } from './ingest/ports.js';
-export type { IngestProgress } from './ingest/progress.js';
+export type { Progress as IngestProgress } from './ingest/progress.js';
 export type { IngestReport } from './ingest/report.js';
+export { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
+export { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.js';
+export { VectorDimensionAdapter } from './optimizer/dimension-adapter.js';
+export { DynamicBatchStrategyOptimizer } from './optimizer/dynamic-strategy.js';
+export type { MemoryLayout, MemoryLayoutOptions } from './optimizer/memory-layout.js';
 export { openSink } from './sinks/index.js';
 export { openSource, type SourceOptions } from './sources/index.js';
+export { type OptimizerOptions, VectorBatchOptimizer } from './vector-batch-optimizer.js';
 export { CompactBlock } from './vectors/compact-block.js';
 export type { Encoding } from './vectors/encoding.js';
 export type { PackOptions, Vectors } from './vectors/pack.js';
 export { type Layout, VectorBlock } from './vectors/vector-block.js';
-export { type OptimizerOptions, VectorBatchOptimizer } from './vector-batch-optimizer.js';

@@ -1,14 +1,17 @@
+import { totalmem } from 'node:os';
 import { checkNumber } from './core/check.js';
 import { VectorBatchError } from './core/errors.js';
 import { type Logger, silentLogger } from './core/logger.js';
-import { type IngestOptions, ingest } from './ingest/ingest.js';
+import { ingest } from './ingest/ingest.js';
+import type { IngestOptions } from './ingest/options.js';
 import type { Sink, Source } from './ingest/ports.js';
 import type { IngestReport } from './ingest/report.js';
 import { Kernels } from './kernels/kernels.js';
-import { OptimalBatchSizeCalculator } from './optimizer/batch-size.js';
-import { ConcurrentExecutionOptimizer } from './optimizer/concurrency.js';
-import { VectorDimensionAdapter } from './optimizer/dimension.js';
-import { DynamicBatchStrategyOptimizer } from './optimizer/strategy.js';
+import { PerformanceModel } from './model/performance.js';
+import { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
+import { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.js';
+import { VectorDimensionAdapter } from './optimizer/dimension-adapter.js';
+import { DynamicBatchStrategyOptimizer } from './optimizer/dynamic-strategy.js';
 import { KernelPool } from './pool/pool.js';
 import { type CompactOptions, compact } from './vectors/compact.js';
 import type { CompactBlock } from './vectors/compact-block.js';
@@ -47,15 +50,25 @@ export class VectorBatchOptimizer {
   private constructor(context: VectorContext, options: Required<Omit<OptimizerOptions, 'threads'>>) {
     this.#context = context;
     this.#options = options;
-    this.batchSize = new OptimalBatchSizeCalculator(context.kernels);
-    this.strategy = new DynamicBatchStrategyOptimizer(context.kernels);
+    const shared = {
+      kernels: context.kernels,
+      model: new PerformanceModel(),
+      machineMemoryBytes: totalmem(),
+    };
+    this.batchSize = new OptimalBatchSizeCalculator(shared);
+    this.strategy = new DynamicBatchStrategyOptimizer(shared);
     this.dimension = new VectorDimensionAdapter(context);
-    this.concurrency = new ConcurrentExecutionOptimizer(context.kernels);
+    this.concurrency = new ConcurrentExecutionOptimizer(shared);
   }
 
   /** @throws VBO_ERR_ARGUMENT */
   static async create(options: OptimizerOptions = {}): Promise<VectorBatchOptimizer> {
-    const { threads, memoryBudgetBytes = DEFAULT_MEMORY_BUDGET_BYTES, seed = 1, logger = silentLogger } = options;
+    const {
+      threads,
+      memoryBudgetBytes = DEFAULT_MEMORY_BUDGET_BYTES,
+      seed = 1,
+      logger = silentLogger,
+    } = options;
     if (threads !== undefined) checkNumber(threads, 'threads', { min: 0, max: 256, integer: true });
     checkNumber(memoryBudgetBytes, 'memoryBudgetBytes', { min: 1e6, max: 4e9 });
     checkNumber(seed, 'seed', { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });

@@ -50,7 +50,11 @@ export function helpText(name: string, command: Command): string {
  * Parses the words after the command's name.
  * @throws VBO_ERR_USAGE on an unknown option, a missing value or a wrong number of words.
  */
-export function parseInvocation(name: string, command: Command, words: string[]): Invocation & { help: boolean } {
+export function parseInvocation(
+  name: string,
+  command: Command,
+  words: string[],
+): Invocation & { help: boolean } {
   const options: NonNullable<ParseArgsConfig['options']> = {};
   for (const option of [...command.options, ...COMMON]) {
     options[option.name] = { type: option.value ? 'string' : 'boolean' };

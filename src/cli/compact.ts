@@ -42,8 +42,12 @@ const command: Command = {
     const started = systemClock.now();
     const line = new ProgressLine();
     try {
-      const done = await interruptible((signal) => compactFile(context, input, output, encoding, chunkBytes, signal, line));
-      const recall = invocation.flag('report') ? await sampleRecall(context, input, encoding, memoryBytes) : undefined;
+      const done = await interruptible((signal) =>
+        compactFile(context, input, output, encoding, chunkBytes, signal, line),
+      );
+      const recall = invocation.flag('report')
+        ? await sampleRecall(context, input, encoding, memoryBytes)
+        : undefined;
       line.clear();
       const answer = {
         input,
@@ -62,7 +66,9 @@ const command: Command = {
           `  size         ${formatBytes(answer.byteLength)}, ${answer.compression.toFixed(1)} times less than float32`,
           `  a vector     ${answer.bytesPerVector.toFixed(1)} bytes`,
           ...(recall
-            ? [`  recall@${recall.k}    ${recall.recall.toFixed(4)} against float32, ${recall.queries} queries on ${formatCount(recall.rows)} vectors`]
+            ? [
+                `  recall@${recall.k}    ${recall.recall.toFixed(4)} against float32, ${recall.queries} queries on ${formatCount(recall.rows)} vectors`,
+              ]
             : []),
         ].join('\n'),
       );
@@ -82,7 +88,8 @@ const command: Command = {
 async function* strictChunks(source: Source): AsyncGenerator<{ vectors: Float32Array }> {
   for await (const { vectors, rejected } of source) {
     const first = rejected?.[0];
-    if (first) throw new VectorBatchError(first.code, first.message, { details: { position: first.position } });
+    if (first)
+      throw new VectorBatchError(first.code, first.message, { details: { position: first.position } });
     yield { vectors };
   }
 }
@@ -112,7 +119,13 @@ async function compactFile(
       line.draw(`${pass === 1 ? 'calibrating' : 'encoding'}: ${formatCount(rows)}${total} vectors`);
     const { dimension } = source;
     const open = () => strictChunks(source);
-    const done = await compactStream(context, open, write, { encoding, dimension, chunkBytes, onProgress, signal });
+    const done = await compactStream(context, open, write, {
+      encoding,
+      dimension,
+      chunkBytes,
+      onProgress,
+      signal,
+    });
     await file.sync();
     await file.close();
     await rename(partial, output);

@@ -2,7 +2,8 @@ import { basename } from 'node:path';
 import { VectorBatchError } from '../core/errors.js';
 import { METRICS, type Metric, type Setting } from '../core/types.js';
 import { formatBytes, formatCount, formatDuration, parseBytes } from '../core/units.js';
-import type { IngestProgress } from '../ingest/progress.js';
+import type { PolicyName } from '../ingest/options.js';
+import type { Progress } from '../ingest/progress.js';
 import type { IngestReport } from '../ingest/report.js';
 import { openSink } from '../sinks/index.js';
 import { openSource } from '../sources/index.js';
@@ -20,10 +21,18 @@ const command: Command = {
   options: [
     { name: 'to', value: 'URL', text: 'lancedb://DIR?table=T, null://, sim://SCENARIO.json' },
     { name: 'metric', value: 'NAME', text: `${METRICS.join(', ')} (default cosine)` },
-    { name: 'memory', value: 'BYTES', text: `most bytes of vectors to hold at once (default ${DEFAULT_MEMORY})` },
+    {
+      name: 'memory',
+      value: 'BYTES',
+      text: `most bytes of vectors to hold at once (default ${DEFAULT_MEMORY})`,
+    },
     { name: 'fixed', value: 'BxC', text: 'do not adapt: B vectors per request, C in flight, e.g. 1000x2' },
     { name: 'policy', value: 'NAME', text: 'who adapts (default model-guided)' },
-    { name: 'dead-letters', value: 'FILE', text: 'where refused records go (default FILE.dead-letters.ndjson)' },
+    {
+      name: 'dead-letters',
+      value: 'FILE',
+      text: 'where refused records go (default FILE.dead-letters.ndjson)',
+    },
     { name: 'id-column', value: 'NAME', text: 'field of the id in NDJSON (default id)' },
     { name: 'vector-column', value: 'NAME', text: 'field of the vector in NDJSON (default vector)' },
     { name: 'dry-run', text: 'read and check everything, write nothing' },
@@ -50,7 +59,7 @@ const command: Command = {
           metric: (invocation.text('metric') ?? 'cosine') as Metric,
           deadLetters: invocation.text('dead-letters') ?? `${basename(file)}.dead-letters.ndjson`,
           ...(fixed === undefined ? {} : { fixed }),
-          ...(policy === undefined ? {} : { policy: policy as 'model-guided' }),
+          ...(policy === undefined ? {} : { policy: policy as PolicyName }),
           onProgress: (progress) => line.draw(progressText(progress)),
         }),
       );
@@ -59,7 +68,8 @@ const command: Command = {
       return report.rejected > 0 ? EXIT.deadLetters : EXIT.done;
     } catch (error) {
       line.clear();
-      const report = error instanceof VectorBatchError ? (error.details.report as IngestReport | undefined) : undefined;
+      const report =
+        error instanceof VectorBatchError ? (error.details.report as IngestReport | undefined) : undefined;
       if (!(error instanceof VectorBatchError) || !report) throw error;
       process.stderr.write(`vbo: ${error.code}: ${error.message}\n`);
       const { code, message } = error;
@@ -82,10 +92,12 @@ function fixedOption(invocation: Invocation): Setting | undefined {
   return { batchSize: Number(match[1]), concurrency: Number(match[2]) };
 }
 
-export function progressText(progress: IngestProgress): string {
+function progressText(progress: Progress): string {
   const { acknowledged, rejected, total, vectorsPerSecond, etaMs, setting } = progress;
-  const share = total ? `${bar((acknowledged + rejected) / total, 20)} ${formatCount(acknowledged)} / ${formatCount(total)}` : formatCount(acknowledged);
-  const eta = etaMs === undefined ? '' : `  ETA ${formatDuration(etaMs)}`;
+  const share = total
+    ? `${bar((acknowledged + rejected) / total, 20)} ${formatCount(acknowledged)} / ${formatCount(total)}`
+    : formatCount(acknowledged);
+  const eta = etaMs === null ? '' : `  ETA ${formatDuration(etaMs)}`;
   const refused = rejected > 0 ? `  ${formatCount(rejected)} refused` : '';
   return `${share}  ${formatCount(vectorsPerSecond)}/s${eta}  ${setting.batchSize}x${setting.concurrency}${refused}`;
 }
@@ -100,8 +112,12 @@ function reportText(report: IngestReport): string {
     `  count         ${report.reconciled === null ? 'the sink cannot tell' : report.reconciled ? 'agrees with the sink' : 'DIFFERS from the sink'}`,
   ];
   if (report.rejected > 0) {
-    const reasons = Object.entries(report.rejectedByCode).map(([code, count]) => `${formatCount(count)} ${code}`);
-    lines.push(`  dead letters  ${formatCount(report.rejected)} in ${report.deadLetters}: ${reasons.join(', ')}`);
+    const reasons = Object.entries(report.rejectedByCode).map(
+      ([code, count]) => `${formatCount(count)} ${code}`,
+    );
+    lines.push(
+      `  dead letters  ${formatCount(report.rejected)} in ${report.deadLetters}: ${reasons.join(', ')}`,
+    );
   }
   for (const warning of report.warnings) lines.push(`  warning       ${warning}`);
   return lines.join('\n');

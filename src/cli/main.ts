@@ -12,7 +12,9 @@ const COMMANDS: Record<string, () => Promise<{ default: Command }>> = {
 
 async function overview(): Promise<string> {
   const lines = await Promise.all(
-    Object.entries(COMMANDS).map(async ([name, load]) => `  ${name.padEnd(12)}${(await load()).default.summary}`),
+    Object.entries(COMMANDS).map(
+      async ([name, load]) => `  ${name.padEnd(12)}${(await load()).default.summary}`,
+    ),
   );
   return [
     'vbo: the right batch size, concurrency and encoding for loading embeddings into a vector database.',
@@ -47,7 +49,10 @@ async function main(words: string[]): Promise<number> {
     const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!load) {
       const known = Object.keys(COMMANDS).join(', ');
-      throw new VectorBatchError('VBO_ERR_USAGE', `Unknown command ${JSON.stringify(name)}; expected one of ${known}.`);
+      throw new VectorBatchError(
+        'VBO_ERR_USAGE',
+        `Unknown command ${JSON.stringify(name)}; expected one of ${known}.`,
+      );
     }
     const command = (await load()).default;
     const invocation = parseInvocation(name, command, rest);

@@ -17,7 +17,8 @@ function machineMemoryMb(): number {
 
 const command: Command = {
   summary: 'one recommendation for a load, and why',
-  usage: 'recommend --items N --dim D --database NAME [--memory MB] [--cores N] [--io MBPS] [--objective NAME]',
+  usage:
+    'recommend --items N --dim D --database NAME [--memory MB] [--cores N] [--io MBPS] [--objective NAME]',
   positionals: 0,
   options: [
     { name: 'items', value: 'N', text: 'vectors to load' },

@@ -99,6 +99,8 @@ export interface Sink {
   readonly name: string;
   /** Key of the database's profile in `model/`, for instance `lancedb`. */
   readonly database: string;
+  /** A record of an id that is stored already replaces it: then a count that grew by less than was acknowledged proves no loss. */
+  readonly upserts?: boolean;
   /**
    * Connects, creates the collection if there is none.
    * @throws VBO_ERR_SINK_UNREACHABLE, VBO_ERR_MISSING_PACKAGE, VBO_ERR_DIMENSION

@@ -1,5 +1,6 @@
 import { checkNumber } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
+import { alignUp } from './arena.js';
 import type { Kernels } from './kernels.js';
 
 export const MAX_GRID_ROWS = 4096;
@@ -142,7 +143,7 @@ export function searchGrid(kernels: Kernels, request: GridRequest): GridResult {
     rowTable: 6 * rowBytes,
     columnTable: 24 * columns,
     bounds: 80,
-    scratch: 2 * rowBytes + 4 * rows,
+    scratch: 2 * rowBytes + alignUp(4 * rows) + 24 * 2 * Math.ceil(columns / 64),
     result: resultBytes,
     surface: request.surface ? 8 * rows * columns : 0,
   });

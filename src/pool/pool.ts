@@ -100,11 +100,13 @@ export class KernelPool implements KernelRunner {
         const signal = this.#lastWorkerGone.signal;
         answer = await piscina.run({ name: call.name, args: call.args }, { signal });
       } catch (error) {
-        if (this.#closed) throw new VectorBatchError('VBO_ERR_CLOSED', 'The kernel pool was closed during a task.');
+        if (this.#closed)
+          throw new VectorBatchError('VBO_ERR_CLOSED', 'The kernel pool was closed during a task.');
         death = error;
         continue;
       }
-      if ('trap' in answer) throw new VectorBatchError('VBO_ERR_INTERNAL', `A kernel trapped: ${answer.trap}.`);
+      if ('trap' in answer)
+        throw new VectorBatchError('VBO_ERR_INTERNAL', `A kernel trapped: ${answer.trap}.`);
       return answer.value;
     }
     throw new VectorBatchError(
@@ -166,7 +168,8 @@ export class KernelPool implements KernelRunner {
         roundTrip.push(systemClock.now() - middle);
       }
       const bytesPerMs = CALIBRATION_BYTES / Math.max(median(inline), 1e-4);
-      const gainMs = this.threads > 1 ? (median(roundTrip) * this.threads) / (this.threads - 1) : Number.POSITIVE_INFINITY;
+      const gainMs =
+        this.threads > 1 ? (median(roundTrip) * this.threads) / (this.threads - 1) : Number.POSITIVE_INFINITY;
       return bytesPerMs * Math.min(gainMs, LONGEST_INLINE_MS);
     } finally {
       arena.free(matrix.span);

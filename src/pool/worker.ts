@@ -22,6 +22,8 @@ export default function run(task: PoolTask): PoolAnswer {
   try {
     return { value: callKernel(kernels, task) };
   } catch (error) {
-    return { trap: `${task.name}(${task.args.join(', ')}): ${error instanceof Error ? error.message : error}` };
+    return {
+      trap: `${task.name}(${task.args.join(', ')}): ${error instanceof Error ? error.message : error}`,
+    };
   }
 }

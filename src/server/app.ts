@@ -9,7 +9,10 @@ import { batchOptimization } from './routes/batch-optimization.js';
 const STATUS: Partial<Record<ErrorCode, number>> = { VBO_ERR_ARGUMENT: 422, VBO_ERR_MEMORY: 413 };
 
 /** The HTTP service, not yet listening; `inject` works on it as it is. */
-export async function createApp(optimizer: VectorBatchOptimizer, config: ServerConfig): Promise<FastifyInstance> {
+export async function createApp(
+  optimizer: VectorBatchOptimizer,
+  config: ServerConfig,
+): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     genReqId: () => crypto.randomUUID(),
@@ -24,7 +27,10 @@ export async function createApp(optimizer: VectorBatchOptimizer, config: ServerC
   });
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
-      error: { code: 'VBO_HTTP_NOT_FOUND', message: `No route ${request.method} ${request.url.split('?')[0]}.` },
+      error: {
+        code: 'VBO_HTTP_NOT_FOUND',
+        message: `No route ${request.method} ${request.url.split('?')[0]}.`,
+      },
       request_id: request.id,
     }),
   );

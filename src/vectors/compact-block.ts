@@ -1,12 +1,12 @@
 import { VectorBatchError } from '../core/errors.js';
 import type { Span } from '../kernels/arena.js';
-import { xxHash64, HASH_BYTES } from '../kernels/hash.js';
+import { HASH_BYTES, xxHash64 } from '../kernels/hash.js';
 import { Kernels } from '../kernels/kernels.js';
 import { leafHashNow } from '../kernels/leaf-hash.js';
 import { allocateMatrix, type Matrix, matrixAt } from '../kernels/matrix.js';
 import { callTask } from '../kernels/task.js';
 import { CODECS } from './codec.js';
-import { bodyBytes, type CompactHeader, HEADER_BYTES, type HashBytes, readHeader } from './compact-header.js';
+import { bodyBytes, type CompactHeader, type HashBytes, HEADER_BYTES, readHeader } from './compact-header.js';
 import type { Encoding } from './encoding.js';
 
 const forgotten = new FinalizationRegistry<{ kernels: Kernels; span: Span }>(({ kernels, span }) =>
@@ -21,7 +21,10 @@ export function hashWith(kernels: Kernels): HashBytes {
     try {
       const scratch = { pointer: span.pointer + Math.ceil(bytes.byteLength / 8) * 8 };
       arena.bytes(span.pointer, bytes.byteLength).set(bytes);
-      const hash = callTask(kernels, xxHash64(arena, { pointer: span.pointer, byteLength: bytes.byteLength }, scratch));
+      const hash = callTask(
+        kernels,
+        xxHash64(arena, { pointer: span.pointer, byteLength: bytes.byteLength }, scratch),
+      );
       return [hash.low, hash.high];
     } finally {
       arena.free(span);
@@ -68,14 +71,19 @@ export class CompactBlock {
     const hash = leafHashNow(kernels, codes);
     if (hash.low !== header.bodyHash[0] || hash.high !== header.bodyHash[1]) {
       kernels.arena.free(span);
-      throw new VectorBatchError('VBO_ERR_BLOCK_CHECKSUM', 'The codes do not match the checksum in the header.');
+      throw new VectorBatchError(
+        'VBO_ERR_BLOCK_CHECKSUM',
+        'The codes do not match the checksum in the header.',
+      );
     }
     return new CompactBlock(kernels, header, span);
   }
 
   /** A copy of the block's bytes, header included: what {@link CompactBlock.from} takes. */
   toBytes(): Uint8Array<ArrayBuffer> {
-    return this.#kernels.arena.bytes(this.#live().pointer, this.byteLength).slice() as Uint8Array<ArrayBuffer>;
+    return this.#kernels.arena
+      .bytes(this.#live().pointer, this.byteLength)
+      .slice() as Uint8Array<ArrayBuffer>;
   }
 
   /** The vectors that the codes stand for, rows x dimension. For `binary` they are +1 and -1. */
@@ -85,7 +93,8 @@ export class CompactBlock {
     const codes = codesMatrix(this.#header, this.#live());
     const target = allocateMatrix(arena, 'float32', rows, dimension, 'contiguous');
     try {
-      for (const call of CODECS[encoding].decode(codes, target, this.#header.calibration, 1)) this.#kernels.call(call);
+      for (const call of CODECS[encoding].decode(codes, target, this.#header.calibration, 1))
+        this.#kernels.call(call);
       return arena.float32(target.pointer, rows * dimension).slice() as Float32Array<ArrayBuffer>;
     } finally {
       arena.free(target.span);

@@ -75,7 +75,10 @@ export function readHeader(bytes: Uint8Array, byteLength: number, hash: HashByte
   }
   const version = view.getUint16(4, true);
   if (version !== VERSION) {
-    throw new VectorBatchError('VBO_ERR_BLOCK_MAGIC', `Block version is ${version}; this release reads ${VERSION}.`);
+    throw new VectorBatchError(
+      'VBO_ERR_BLOCK_MAGIC',
+      `Block version is ${version}; this release reads ${VERSION}.`,
+    );
   }
   const [low, high] = hash(bytes.subarray(0, 56));
   if (view.getUint32(56, true) !== low || view.getUint32(60, true) !== high) {

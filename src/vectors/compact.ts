@@ -1,7 +1,7 @@
 import { checkOneOf } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
-import type { KernelRunner, Kernels } from '../kernels/kernels.js';
 import { firstNonFiniteRow } from '../kernels/check.js';
+import type { KernelRunner, Kernels } from '../kernels/kernels.js';
 import { leafHash } from '../kernels/leaf-hash.js';
 import type { Matrix } from '../kernels/matrix.js';
 import { minMaxFloat32, minMaxScratchBytes, type ValueRange } from '../kernels/range.js';

@@ -2,15 +2,21 @@ import { checkNumber, checkOneOf, describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import { MAX_DIMENSION } from '../core/limits.js';
 import { allocateBlocks, rowsToBlocks } from '../kernels/blocks.js';
-import type { Kernels } from '../kernels/kernels.js';
+import { Kernels } from '../kernels/kernels.js';
 import { allocateMatrix, type OwnedMatrix } from '../kernels/matrix.js';
-import type { KernelPool } from '../pool/pool.js';
+import { KernelPool } from '../pool/pool.js';
 import { LAYOUTS, type Layout, VectorBlock } from './vector-block.js';
 
 /** What packing and compacting run on. */
 export interface VectorContext {
   readonly kernels: Kernels;
   readonly runner: KernelPool;
+}
+
+/** The process's own kernels, everything on the calling thread. */
+export function inlineContext(): VectorContext {
+  const kernels = Kernels.shared();
+  return { kernels, runner: new KernelPool(kernels, { threads: 0 }) };
 }
 
 /** Vectors as callers have them: arrays of numbers, float32 arrays, or all rows in one float32 array. */
@@ -91,7 +97,13 @@ function fill(kernels: Kernels, matrix: OwnedMatrix<'float32'>, vectors: Vectors
   }
 }
 
-function copyVector(vector: unknown, row: number, target: Float32Array, start: number, dimension: number): void {
+function copyVector(
+  vector: unknown,
+  row: number,
+  target: Float32Array,
+  start: number,
+  dimension: number,
+): void {
   if (!(vector instanceof Float32Array) && !Array.isArray(vector)) {
     throw new VectorBatchError(
       'VBO_ERR_ARGUMENT',

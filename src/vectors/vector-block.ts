@@ -62,7 +62,8 @@ export class VectorBlock {
     const { arena } = kernels;
     const target = allocateMatrix(arena, 'float32', this.rows, this.dimension, 'contiguous');
     try {
-      const calls = data.layout === 'rows' ? unpackRows(data.matrix, target) : blocksToRows(data.blocks, target);
+      const calls =
+        data.layout === 'rows' ? unpackRows(data.matrix, target) : blocksToRows(data.blocks, target);
       for (const call of calls) kernels.call(call);
       return arena.float32(target.pointer, this.rows * this.dimension).slice() as Float32Array<ArrayBuffer>;
     } finally {

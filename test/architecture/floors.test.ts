@@ -26,14 +26,17 @@ const FLOORS = [
 
 /** The public faces stand above everything but the command line and the server, which use them. */
 const floorOf = (path: string): string => (path.includes('/') ? path.split('/')[0]! : 'face');
-const heightOf = (floor: string): number => (floor === 'face' ? FLOORS.indexOf('sinks') + 0.5 : FLOORS.indexOf(floor));
+const heightOf = (floor: string): number =>
+  floor === 'face' ? FLOORS.indexOf('sinks') + 0.5 : FLOORS.indexOf(floor);
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(SRC, file), 'utf8');
   const found = text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g);
-  return [...found].map(([, target]) => relative(SRC, resolve(SRC, file, '..', target!)).replace(/\.js$/, '.ts'));
+  return [...found].map(([, target]) =>
+    relative(SRC, resolve(SRC, file, '..', target!)).replace(/\.js$/, '.ts'),
+  );
 }
 
 describe('the house', () => {

@@ -53,7 +53,8 @@ describe('the Dockerfile', () => {
 
   it('starts the command line that the package ships', () => {
     const entry = last.find(({ name }) => name === 'ENTRYPOINT')!.words.join(' ');
-    const bin = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { bin: { vbo: string } }).bin.vbo;
+    const bin = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { bin: { vbo: string } }).bin
+      .vbo;
     expect(entry).toContain(bin.replace('./', ''));
     expect(existsSync(join(ROOT, bin.replace('./dist', './src').replace(/\.js$/, '.ts')))).toBe(true);
   });

@@ -79,7 +79,11 @@ describe('the kernel pool', () => {
 
   it('reports a trap as a defect, and the worker lives on', async () => {
     const trapping = pool(1);
-    const wild: KernelCall = { name: 'minMaxFloat32', args: [0xffff_ff00, 256, 1000, 64, 0xffff_ff00], workBytes: 1e9 };
+    const wild: KernelCall = {
+      name: 'minMaxFloat32',
+      args: [0xffff_ff00, 256, 1000, 64, 0xffff_ff00],
+      workBytes: 1e9,
+    };
     await expect(trapping.run([wild])).rejects.toMatchObject({ code: 'VBO_ERR_INTERNAL' });
     await expect(runTask(trapping, minMaxFloat32(kernels.arena, matrix, scratch))).resolves.toBeDefined();
   });
@@ -100,7 +104,9 @@ describe('the kernel pool', () => {
       console.log(process.getActiveResourcesInfo().filter((name) => name === 'MessagePort' || name === 'Worker').length);`;
     const run = promisify(execFile);
     for (const last of ['await pool.close();', '']) {
-      const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script(last)], { timeout: 20_000 });
+      const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script(last)], {
+        timeout: 20_000,
+      });
       if (last !== '') expect(stdout.trim()).toBe('0');
     }
   });

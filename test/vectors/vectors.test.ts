@@ -15,7 +15,10 @@ const pooled = { kernels, runner: new KernelPool(kernels, { threads: 2 }) };
 afterAll(() => pooled.runner.close());
 
 const finite = fc.float({ noNaN: true, noDefaultInfinity: true });
-const shape = fc.record({ rows: fc.integer({ min: 0, max: 150 }), dimension: fc.integer({ min: 1, max: 130 }) });
+const shape = fc.record({
+  rows: fc.integer({ min: 0, max: 150 }),
+  dimension: fc.integer({ min: 1, max: 130 }),
+});
 const matrix = shape.chain(({ rows, dimension }) =>
   fc
     .array(finite, { minLength: rows * dimension, maxLength: rows * dimension })
@@ -41,7 +44,9 @@ describe('pack', () => {
   it('gives back the same bits in every layout and from every form of input', async () => {
     await fc.assert(
       fc.asyncProperty(matrix, fc.constantFrom(...LAYOUTS), async ({ rows, dimension, vectors }, layout) => {
-        const asRows = Array.from({ length: rows }, (_, row) => vectors.slice(row * dimension, (row + 1) * dimension));
+        const asRows = Array.from({ length: rows }, (_, row) =>
+          vectors.slice(row * dimension, (row + 1) * dimension),
+        );
         const inputs = [vectors, asRows, asRows.map((row) => [...row])] as const;
         for (const input of inputs) {
           using block = await pack(inline, input, { layout, dimension });
@@ -61,7 +66,9 @@ describe('pack', () => {
     await expect(pack(inline, new Float32Array(7), { dimension: 2 })).rejects.toThrow('7 numbers');
     await expect(pack(inline, new Float32Array(4))).rejects.toThrow('dimension is undefined');
     await expect(pack(inline, [])).rejects.toThrow('dimension is undefined');
-    await expect(pack(inline, [[1]], { layout: 'diagonal' as never })).rejects.toThrow('expected one of rows, blocks');
+    await expect(pack(inline, [[1]], { layout: 'diagonal' as never })).rejects.toThrow(
+      'expected one of rows, blocks',
+    );
   });
 
   it('returns every byte to the arena, refused input included', async () => {
@@ -90,8 +97,12 @@ describe('compact', () => {
           expect(back.length).toBe(values.length);
           for (const [i, x] of values.entries()) {
             if (encoding === 'binary') expect(back[i]).toBe(x > 0 ? 1 : -1);
-            else if (encoding === 'float16') expect(Math.abs(back[i]! - x)).toBeLessThanOrEqual(Math.abs(x) * 2 ** -11 + 2 ** -25);
-            else expect(Math.abs(back[i]! - x)).toBeLessThanOrEqual(step * 0.51 + Math.abs(range.max) * 1e-6 + Math.abs(range.min) * 1e-6);
+            else if (encoding === 'float16')
+              expect(Math.abs(back[i]! - x)).toBeLessThanOrEqual(Math.abs(x) * 2 ** -11 + 2 ** -25);
+            else
+              expect(Math.abs(back[i]! - x)).toBeLessThanOrEqual(
+                step * 0.51 + Math.abs(range.max) * 1e-6 + Math.abs(range.min) * 1e-6,
+              );
           }
         }
       }),
@@ -132,13 +143,19 @@ describe('compact', () => {
   });
 
   it('refuses NaN and infinities with their position, but for float16 which can hold them', async () => {
-    const vectors = [[1, 2], [3, Number.NaN], [Number.POSITIVE_INFINITY, 0]];
+    const vectors = [
+      [1, 2],
+      [3, Number.NaN],
+      [Number.POSITIVE_INFINITY, 0],
+    ];
     using block = await pack(inline, vectors);
     await expect(compact(inline, block, { encoding: 'int8' })).rejects.toThrow('Vector 1 holds NaN');
     await expect(compact(inline, block, { encoding: 'binary' })).rejects.toThrow('Vector 1 holds NaN');
     using half = await compact(inline, block, { encoding: 'float16' });
     expect([...half.decode()]).toEqual(vectors.flat());
-    await expect(compact(inline, block, { encoding: 'int9' as never })).rejects.toThrow('expected one of float16');
+    await expect(compact(inline, block, { encoding: 'int9' as never })).rejects.toThrow(
+      'expected one of float16',
+    );
   });
 
   it('returns every byte to the arena, also after a refusal', async () => {
@@ -157,11 +174,13 @@ describe('CompactBlock.from', () => {
     using small = await compact(inline, block, { encoding: 'int8' });
     const good = small.toBytes();
     const mutation = fc.oneof(
-      fc.record({ at: fc.nat(good.length - 1), flip: fc.integer({ min: 1, max: 255 }) }).map(({ at, flip }) => {
-        const bytes = good.slice();
-        bytes[at]! ^= flip;
-        return bytes;
-      }),
+      fc
+        .record({ at: fc.nat(good.length - 1), flip: fc.integer({ min: 1, max: 255 }) })
+        .map(({ at, flip }) => {
+          const bytes = good.slice();
+          bytes[at]! ^= flip;
+          return bytes;
+        }),
       fc.nat(good.length - 1).map((length) => good.slice(0, length)),
       fc.uint8Array({ minLength: 1, maxLength: 90 }).map((tail) => Buffer.concat([good, tail])),
       fc.uint8Array({ maxLength: 300 }),

@@ -1,0 +1,44 @@
+/** `npm run bench -- [SUITE ...] [--json FILE] [--quick]`: runs bench/SUITE.ts, all suites if none is named. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type Bench, type Case, describeMachine, formatCases } from './harness.js';
+
+const suites = ['kernels', 'pool', 'model', 'control', 'ingest', 'service'].filter((name) =>
+  existsSync(new URL(`./${name}.ts`, import.meta.url)),
+);
+
+function fail(message: string): never {
+  console.error(message);
+  console.error(`usage: npm run bench -- [${suites.join('|')} ...] [--json FILE] [--quick]`);
+  process.exit(2);
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } },
+    });
+  } catch (error) {
+    return fail((error as Error).message);
+  }
+}
+
+const { positionals, values } = parse();
+const unknown = positionals.filter((name) => !suites.includes(name));
+if (unknown.length > 0) fail(`No such benchmark: ${unknown.join(', ')}.`);
+
+const machine = describeMachine();
+console.log(
+  Object.entries(machine)
+    .map(([key, value]) => `${key}: ${value}`)
+    .join('\n'),
+);
+const cases: Case[] = [];
+for (const name of positionals.length > 0 ? positionals : suites) {
+  const { default: bench } = (await import(`./${name}.ts`)) as { default: Bench };
+  const measured = await bench({ quick: values.quick });
+  console.log(`\n${name}\n${formatCases(measured)}`);
+  cases.push(...measured);
+}
+if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, cases }, null, 2)}\n`);

@@ -1,0 +1,27 @@
+import type { Setting } from '../core/types.js';
+import { type CostModel, vectorsPerSecond } from '../model/cost.js';
+import { type Bounds, clampSetting } from './bounds.js';
+
+/** Where to begin without any idea of the database. */
+const BLIND: Setting = { batchSize: 128, concurrency: 1 };
+const TOLERANCE = 0.97;
+
+/**
+ * Where a load begins: a quarter of the batch and half of the requests in flight that the prior holds best
+ * (the smallest setting within 3 % of its peak), so that the ladders meet the plateau from below.
+ */
+export function initialSetting(prior: CostModel | undefined, bounds: Bounds): Setting {
+  if (!prior) return clampSetting(BLIND, bounds);
+  const grid: (Setting & { rate: number })[] = [];
+  for (let batchSize = 16; batchSize <= 8192; batchSize *= 2) {
+    for (const concurrency of [1, 2, 4, 8, 16]) {
+      const setting = clampSetting({ batchSize, concurrency }, bounds);
+      grid.push({ ...setting, rate: vectorsPerSecond(prior, setting) });
+    }
+  }
+  const peak = Math.max(...grid.map((cell) => cell.rate));
+  const best = grid
+    .filter((cell) => cell.rate >= TOLERANCE * peak)
+    .reduce((a, b) => (b.batchSize * b.concurrency < a.batchSize * a.concurrency ? b : a));
+  return clampSetting({ batchSize: best.batchSize / 4, concurrency: best.concurrency / 2 }, bounds);
+}

@@ -1,0 +1,147 @@
+import type { Setting } from '../core/types.js';
+import { type CostModel, latencyMs } from '../model/cost.js';
+import { type Bounds, clampSetting, sameSetting, UNBOUNDED } from './bounds.js';
+import { Knowledge } from './knowledge.js';
+import type { BatchSample, Decision, Policy } from './policy.js';
+import { type Probe, type Search, type Surroundings, searchAll } from './search.js';
+import { type Measurement, median, Window } from './window.js';
+
+export interface ModelGuidedOptions {
+  /** Where to begin: about a quarter of the prior's best batch, so that the ladder meets the plateau from below. */
+  readonly initial: Setting;
+  /** Shape of the cost before anything is measured. */
+  readonly prior?: CostModel;
+}
+
+/** The first batches of a connection are 1.5 to 2 times slower; they are sent at the starting point and not judged. */
+const WARM_UP_BATCHES = 2;
+/** Drift: the median residual of so many batches is off by more than the factor. */
+const DRIFT_BATCHES = 8;
+const DRIFT_FACTOR = 1.3;
+/** Batches between two searches: doubled every time a search confirms what was known, so a noisy sink is left in peace. */
+const FIRST_PATIENCE = 32;
+const MOST_PATIENCE = 4096;
+
+/**
+ * The default policy. It ramps while real data flows, fits the cost model to what it sees, settles, and
+ * watches: every batch's latency is held against the model's prediction for its size, never against the
+ * latencies before, so a changed set-point is not mistaken for a changed database. When the residual stays
+ * off, the neighbourhood is searched again.
+ */
+export class ModelGuidedPolicy implements Policy {
+  readonly name = 'model-guided';
+  readonly #world: { -readonly [K in keyof Surroundings]: Surroundings[K] };
+  #best: Setting;
+  /** Where the last search ended. */
+  #settled: Setting;
+  #reason = 'warming up';
+  #nowMs = 0;
+  #warmUp = WARM_UP_BATCHES;
+  /** The search under way and the window of its current probe; neither while settled. */
+  #search: Search | undefined;
+  #window: Window | undefined;
+  /** Latency over prediction, batch by batch, since the policy settled: the last {@link DRIFT_BATCHES}. */
+  #residuals: number[] = [];
+  /** Median residual of the first batches after settling: what "as predicted" means from then on. */
+  #usual = 0;
+  #settledBatches = 0;
+  #settledMs = 0;
+  #patience = FIRST_PATIENCE;
+
+  constructor(options: ModelGuidedOptions) {
+    this.#best = this.#settled = options.initial;
+    this.#world = {
+      knowledge: new Knowledge(options.prior),
+      bounds: UNBOUNDED,
+      remainingRows: Number.POSITIVE_INFINITY,
+    };
+  }
+
+  get setting(): Decision {
+    return { ...(this.#window?.setting ?? this.best), reason: this.#reason };
+  }
+
+  get best(): Setting {
+    return clampSetting(this.#best, this.#world.bounds);
+  }
+
+  get model(): CostModel | undefined {
+    return this.#world.knowledge.model;
+  }
+
+  limit(bounds: Bounds): void {
+    this.#world.bounds = bounds;
+    const probed = this.#window?.setting;
+    if (probed && !sameSetting(probed, clampSetting(probed, bounds))) {
+      this.#proceed({ ...probed, vectorsPerSecond: 0, latencyMs: 0, batches: 0 });
+    }
+  }
+
+  observe(sample: BatchSample): void {
+    this.#nowMs = sample.endMs;
+    if (sample.remainingRows !== undefined) this.#world.remainingRows = sample.remainingRows;
+    if (sample.outcome !== 'ok') return;
+    if (this.#warmUp > 0) {
+      if (--this.#warmUp === 0) this.#start(searchAll(this.best, this.#world));
+    } else if (this.#window) {
+      if (this.#window.add(sample) && this.#window.full) {
+        const measurement = this.#window.measurement();
+        const { knowledge } = this.#world;
+        knowledge.add(measurement);
+        if (knowledge.estimate(measurement) > knowledge.estimate(this.#best))
+          this.#best = this.#window.setting;
+        this.#proceed(measurement);
+      }
+    } else {
+      this.#watch(sample);
+    }
+  }
+
+  #start(search: Search): void {
+    this.#search = search;
+    this.#follow(search.next());
+  }
+
+  #proceed(measurement: Measurement): void {
+    this.#follow(this.#search!.next(measurement));
+  }
+
+  #follow(step: IteratorResult<Probe, Setting>): void {
+    if (!step.done) {
+      const before = this.#window?.setting ?? this.best;
+      this.#window = new Window(step.value.setting, step.value.length, this.#nowMs, before);
+      this.#reason = step.value.reason;
+      return;
+    }
+    this.#patience = sameSetting(step.value, this.#settled)
+      ? Math.min(MOST_PATIENCE, this.#patience * 2)
+      : FIRST_PATIENCE;
+    this.#best = this.#settled = step.value;
+    this.#reason = 'the best measured; holding';
+    this.#search = undefined;
+    this.#window = undefined;
+    this.#residuals = [];
+    this.#usual = 0;
+    this.#settledBatches = 0;
+    this.#settledMs = this.#nowMs;
+  }
+
+  #watch(sample: BatchSample): void {
+    const { model } = this.#world.knowledge;
+    // Batches sent before the policy settled ran beside those of another setting.
+    if (!model || sample.startMs < this.#settledMs) return;
+    const predictedMs = latencyMs(model, { batchSize: sample.rows, concurrency: sample.inFlight });
+    this.#residuals.push((sample.endMs - sample.startMs) / predictedMs);
+    this.#settledBatches++;
+    if (this.#residuals.length < DRIFT_BATCHES) return;
+    const residual = median(this.#residuals);
+    this.#residuals.shift();
+    if (this.#usual === 0) this.#usual = residual;
+    if (this.#settledBatches < this.#patience) return;
+    const drift = residual / this.#usual;
+    if (drift < DRIFT_FACTOR && drift > 1 / DRIFT_FACTOR) return;
+    // What was measured before the change says nothing about the database after it.
+    this.#world.knowledge.forget();
+    this.#start(searchAll(this.best, this.#world));
+  }
+}

@@ -1,0 +1,225 @@
+import type { Setting } from '../core/types.js';
+import { type Bounds, clampSetting, sameSetting } from './bounds.js';
+import type { Knowledge } from './knowledge.js';
+import type { Measurement, WindowLength } from './window.js';
+
+/** A setting the search wants measured. */
+export interface Probe {
+  readonly setting: Setting;
+  readonly length: WindowLength;
+  readonly reason: string;
+}
+
+/**
+ * A search is a coroutine: it yields what it wants measured, and is resumed with the measurement after that
+ * has been added to the knowledge. So the plan reads from top to bottom, while batches, time and the
+ * envelope stay outside.
+ */
+export type Search = Generator<Probe, Setting, Measurement>;
+
+/** The world a search runs in; it changes between the probes. */
+export interface Surroundings {
+  readonly knowledge: Knowledge;
+  /** The envelope: it shrinks when the sink refuses. */
+  readonly bounds: Bounds;
+  /** Rows still to be sent; Infinity when unknown. */
+  readonly remainingRows: number;
+}
+
+/** A rung of the batch ladder must beat the best one by this much to count as growth. */
+const BATCH_GROWTH = 1.1;
+/** Growth that shows the fixed cost to dominate: the next rung is left out. */
+const STEEP_GROWTH = 1.6;
+/** A rung this far below the best ends the ladder at once. */
+const COLLAPSE = 0.7;
+/** Before the batch ladder, a doubling of the requests in flight must gain this much. */
+const STEEP_CONCURRENCY = 1.4;
+/** After it, a doubling must gain this much. */
+const CONCURRENCY_GROWTH = 1.05;
+/** Settings this close to the best are as good: the smallest of them is taken. */
+const TOLERANCE = 0.975;
+/** A smaller setting that the model holds this much slower is not tried. */
+const UNLIKELY = 0.9;
+const MOST_DOWNWARD_RUNGS = 3;
+
+const LADDER: WindowLength = { batches: 3, minMs: 20 };
+const DUEL: WindowLength = { batches: 3, minMs: 15 };
+/** A setting measured this often has nothing to prove any more. */
+const PROVEN_BATCHES = 12;
+const MOST_DUELS = 12;
+/** Where the concurrency ladder starts: the smallest rung on the plateau, for requests in flight make up for smaller ones. */
+const PLATEAU = 0.92;
+/** Exploring may take at most this share of what is left to send. */
+const EXPLORATION_SHARE = 0.2;
+/** More requests in flight rarely lose, so trying them may take more. */
+const CONCURRENCY_EXPLORATION_SHARE = 0.5;
+
+/**
+ * The whole plan for an unknown database: batch ladder, concurrency ladder on its plateau, refinement.
+ * Before the batch ladder, requests in flight are raised as long as they pay at once: a probe of small batches
+ * takes little time, and the ladder then climbs at full speed.
+ */
+export function* searchAll(start: Setting, world: Surroundings): Search {
+  yield probeOf(world, start, 'measuring the starting point');
+  const first = yield* climbConcurrency(start, STEEP_CONCURRENCY, world);
+  const plateau = yield* climbBatchSize(first, world);
+  const peak = yield* climbConcurrency(plateau, CONCURRENCY_GROWTH, world);
+  return yield* refine(peak === plateau ? yield* descendConcurrency(plateau, world) : peak, world);
+}
+
+/**
+ * Geometric ladder over the batch size at a fixed concurrency. Ends after two rungs without growth, or after
+ * one if the model sees none coming (the plateau test of BBR's start-up, with the model in place of its last
+ * round). If the start itself is the best, the ladder goes down instead: there may be nothing to gain, or the
+ * start was too high. Returns the smallest rung as good as the best.
+ */
+function* climbBatchSize(start: Setting, world: Surroundings): Search {
+  const { knowledge } = world;
+  const rate = (setting: Setting) => knowledge.estimate(setting);
+  const rungs: Setting[] = [start];
+  let best = start;
+  let factor = 2;
+  for (let flat = 0; flat < 2; ) {
+    const last = rungs.at(-1)!;
+    const next = clampSetting({ ...last, batchSize: last.batchSize * factor }, world.bounds);
+    if (next.batchSize <= last.batchSize || !affordable(next, LADDER.batches, world)) break;
+    const result = yield probeOf(
+      world,
+      next,
+      `batch ladder: is ${next.batchSize} faster than ${last.batchSize}?`,
+    );
+    if (result.batches === 0) break;
+    rungs.push(next);
+    const growth = rate(next) / rate(best);
+    if (growth < COLLAPSE) break;
+    const expected = rate({ ...next, batchSize: next.batchSize * 2 }) / rate(next);
+    if (growth >= BATCH_GROWTH) flat = 0;
+    else flat += expected < BATCH_GROWTH ? 2 : 1;
+    factor = growth >= STEEP_GROWTH && expected >= STEEP_GROWTH ? 4 : 2;
+    if (growth > 1) best = next;
+  }
+  const plateau = () => rungs.find((rung) => rate(rung) >= PLATEAU * rate(best)) ?? best;
+  if (plateau() !== start) return plateau();
+  for (let rung = 0; rung < MOST_DOWNWARD_RUNGS; rung++) {
+    const next = clampSetting({ ...best, batchSize: rungs[0]!.batchSize / 2 }, world.bounds);
+    if (next.batchSize >= rungs[0]!.batchSize || rate(next) < UNLIKELY * rate(best)) break;
+    yield probeOf(world, next, `is the smaller batch ${next.batchSize} as fast as ${rungs[0]!.batchSize}?`);
+    if (rate(next) < TOLERANCE * rate(best)) break;
+    rungs.unshift(next);
+  }
+  return plateau();
+}
+
+/** Doubles the requests in flight while each doubling gains at least `growth`. */
+function* climbConcurrency(start: Setting, growth: number, world: Surroundings): Search {
+  const { knowledge } = world;
+  let best = start;
+  for (;;) {
+    const next = clampSetting({ ...best, concurrency: best.concurrency * 2 }, world.bounds);
+    if (next.concurrency <= best.concurrency) return best;
+    if (!affordable(next, 2 * next.concurrency, world, CONCURRENCY_EXPLORATION_SHARE)) return best;
+    if (knowledge.batches(next) === 0) {
+      const result = yield probeOf(world, next, `concurrency ladder: do ${next.concurrency} in flight gain?`);
+      if (result.batches === 0) return best;
+    }
+    if (knowledge.estimate(next) < growth * knowledge.estimate(best)) return best;
+    best = next;
+  }
+}
+
+/** Halves the requests in flight while that loses nothing. */
+function* descendConcurrency(start: Setting, world: Surroundings): Search {
+  const { knowledge } = world;
+  let best = start;
+  while (best.concurrency > 1) {
+    const next = { ...best, concurrency: best.concurrency >> 1 };
+    if (knowledge.estimate(next) < UNLIKELY * knowledge.estimate(start)) break;
+    yield probeOf(world, next, `are ${next.concurrency} in flight as fast?`);
+    if (knowledge.estimate(next) < TOLERANCE * knowledge.estimate(start)) break;
+    best = next;
+  }
+  return best;
+}
+
+/**
+ * Duels: the best setting by the estimate, among the neighbours of what was measured, against the holder, in
+ * turn, so that a drift favours neither. Every duel sharpens the estimate; the search ends when it keeps
+ * pointing at a setting that is proven, and then takes the smallest setting within tolerance of it.
+ */
+export function* refine(start: Setting, world: Surroundings): Search {
+  let holder = clampSetting(start, world.bounds);
+  for (let duel = 0; duel < MOST_DUELS; duel++) {
+    const challenger = favourite(holder, world);
+    const proven = world.knowledge.batches(challenger) >= PROVEN_BATCHES;
+    const cost = DUEL.batches + challenger.concurrency;
+    if (proven || !affordable(challenger, 2 * cost, world)) {
+      if (proven) holder = challenger;
+      break;
+    }
+    const pair = sameSetting(holder, challenger)
+      ? [challenger]
+      : duel % 2 === 0
+        ? [challenger, holder]
+        : [holder, challenger];
+    for (const setting of pair) {
+      yield { setting, length: DUEL, reason: `comparing ${label(challenger)} with ${label(holder)}` };
+    }
+    if (world.knowledge.estimate(challenger) > world.knowledge.estimate(holder)) holder = challenger;
+  }
+  return clampSetting(holder, world.bounds);
+}
+
+/** The smallest setting whose estimate is within tolerance of the best, at most one step away from something measured. */
+function favourite(holder: Setting, { knowledge, bounds }: Surroundings): Setting {
+  const candidates = new Map<string, Setting>();
+  for (const cell of [holder, ...knowledge.cells]) {
+    for (const setting of withNeighbours(cell)) {
+      const granted = clampSetting(setting, bounds);
+      candidates.set(label(granted), granted);
+    }
+  }
+  const settings = [...candidates.values()];
+  const best = Math.max(...settings.map((setting) => knowledge.estimate(setting)));
+  return settings
+    .filter((setting) => knowledge.estimate(setting) >= TOLERANCE * best)
+    .reduce((a, b) => (load(b) < load(a) || (load(b) === load(a) && b.concurrency < a.concurrency) ? b : a));
+}
+
+/** A setting and those half a batch doubling, or half the requests in flight, away. */
+function withNeighbours({ batchSize, concurrency }: Setting): Setting[] {
+  const step = Math.max(1, concurrency >> 1);
+  return [
+    { batchSize, concurrency },
+    { batchSize: onLattice(batchSize, 1), concurrency },
+    { batchSize: onLattice(batchSize, -1), concurrency },
+    { batchSize, concurrency: concurrency + step },
+    { batchSize, concurrency: concurrency - step },
+  ];
+}
+
+/** The batch size `steps` half doublings away, on a lattice common to all cells so that they meet. */
+function onLattice(batchSize: number, steps: number): number {
+  return Math.round(2 ** ((Math.round(2 * Math.log2(batchSize)) + steps) / 2));
+}
+
+function probeOf({ knowledge }: Surroundings, { batchSize, concurrency }: Setting, reason: string): Probe {
+  const best = Math.max(0, ...knowledge.cells.map((cell) => knowledge.estimate(cell)));
+  return {
+    setting: { batchSize, concurrency },
+    length: { ...LADDER, hopelessBelow: COLLAPSE * best },
+    reason,
+  };
+}
+
+const load = (setting: Setting): number => setting.batchSize * setting.concurrency;
+const label = (setting: Setting): string => `${setting.batchSize} x ${setting.concurrency}`;
+
+/** A probe of so many batches must leave most of the data to profit from what it finds. */
+function affordable(
+  setting: Setting,
+  batches: number,
+  { remainingRows }: Surroundings,
+  share = EXPLORATION_SHARE,
+): boolean {
+  return setting.batchSize * batches <= share * remainingRows;
+}

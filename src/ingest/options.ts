@@ -1,0 +1,88 @@
+import { checkNumber, checkOneOf } from '../core/check.js';
+import { type Clock, systemClock } from '../core/clock.js';
+import { VectorBatchError } from '../core/errors.js';
+import { MAX_BATCH_SIZE, MAX_CONCURRENCY } from '../core/limits.js';
+import { type Logger, silentLogger } from '../core/logger.js';
+import { METRICS, type Metric, type Setting } from '../core/types.js';
+import type { CostModel } from '../model/cost.js';
+import type { Progress } from './progress.js';
+
+export const POLICY_NAMES = ['model-guided', 'fixed'] as const;
+export type PolicyName = (typeof POLICY_NAMES)[number];
+
+/** How to load; everything may be left out. */
+export interface IngestOptions {
+  /** How the database will compare the vectors. Default `cosine`. */
+  metric?: Metric;
+  /** Memory for everything in flight and read ahead, bytes, whatever the size of the source. Default 512e6. */
+  memoryBudgetBytes?: number;
+  /** Sends with this setting throughout instead of looking for the best one. */
+  fixed?: Setting;
+  /** Who chooses the setting. Default `model-guided`, or `fixed` where `fixed` is given. */
+  policy?: PolicyName;
+  /** What is known of the database's cost beforehand: where the policy begins. */
+  prior?: CostModel;
+  /** Called at most about ten times a second, and once at the end. */
+  onProgress?: (progress: Progress) => void;
+  /** Stops the load: nothing more is read, the batches in flight are finished, and it rejects with VBO_ERR_ABORTED. */
+  signal?: AbortSignal;
+  /** Path of an NDJSON file for the rejected records. It is created with the first of them. */
+  deadLetters?: string;
+  /** Attempts for a batch that fails in passing, 1..100. Default 5. */
+  maxAttempts?: number;
+  /** Most requests in flight, 1..1024. Default: what the sink says, else 16. */
+  maxConcurrency?: number;
+  /** Seed of the retry jitter. Default 1. */
+  seed?: number;
+  clock?: Clock;
+  logger?: Logger;
+}
+
+type Optional = 'fixed' | 'prior' | 'onProgress' | 'signal' | 'deadLetters' | 'maxConcurrency';
+export type ResolvedIngestOptions = Required<Omit<IngestOptions, Optional>> & Pick<IngestOptions, Optional>;
+
+const DEFAULT_MEMORY_BYTES = 512e6;
+const DEFAULT_ATTEMPTS = 5;
+
+/** @throws VBO_ERR_ARGUMENT */
+export function resolveIngestOptions(options: IngestOptions): ResolvedIngestOptions {
+  const policy = checkOneOf(
+    options.policy ?? (options.fixed ? 'fixed' : 'model-guided'),
+    'policy',
+    POLICY_NAMES,
+  );
+  if ((policy === 'fixed') !== (options.fixed !== undefined)) {
+    throw new VectorBatchError(
+      'VBO_ERR_ARGUMENT',
+      `policy is ${policy}, fixed is ${options.fixed ? 'given' : 'missing'}; a fixed setting and the policy "fixed" go together.`,
+    );
+  }
+  if (options.fixed) {
+    checkNumber(options.fixed.batchSize, 'fixed.batchSize', { min: 1, max: MAX_BATCH_SIZE, integer: true });
+    checkNumber(options.fixed.concurrency, 'fixed.concurrency', {
+      min: 1,
+      max: MAX_CONCURRENCY,
+      integer: true,
+    });
+  }
+  if (options.maxConcurrency !== undefined) {
+    checkNumber(options.maxConcurrency, 'maxConcurrency', { min: 1, max: MAX_CONCURRENCY, integer: true });
+  }
+  return {
+    ...options,
+    policy,
+    metric: checkOneOf(options.metric ?? 'cosine', 'metric', METRICS),
+    memoryBudgetBytes: checkNumber(options.memoryBudgetBytes ?? DEFAULT_MEMORY_BYTES, 'memoryBudgetBytes', {
+      min: 1e6,
+      max: 1e15,
+    }),
+    maxAttempts: checkNumber(options.maxAttempts ?? DEFAULT_ATTEMPTS, 'maxAttempts', {
+      min: 1,
+      max: 100,
+      integer: true,
+    }),
+    seed: options.seed ?? 1,
+    clock: options.clock ?? systemClock,
+    logger: options.logger ?? silentLogger,
+  };
+}

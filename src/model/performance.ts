@@ -1,0 +1,210 @@
+import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
+import { median } from '../core/statistics.js';
+import type { BatchExecutionRecord } from '../core/types.js';
+import { type Confidence, confidenceOf } from './confidence.js';
+import { type CostModel, vectorsPerSecond } from './cost.js';
+import { fitCostModel, type LatencySample } from './fit.js';
+import { carry, costAt } from './law.js';
+import { type DatabaseProfile, type RequestLimits, requestBytes, requestLimits, tighter } from './profile.js';
+import { profileOf } from './profiles.js';
+import { checkRecord, sizeLesson, toSample } from './records.js';
+import { weighByRate } from './weights.js';
+
+/** How well the model fits the records of one database and dimension. */
+export interface DatabaseFit {
+  readonly database: string;
+  readonly dimension: number;
+  readonly records: number;
+  /** Distinct (batch size, concurrency) among them. */
+  readonly settings: number;
+  readonly model: CostModel;
+  /** Median |predicted / measured - 1| of the rate over the records it was fitted to. */
+  readonly medianAbsoluteRelativeError: number;
+}
+
+/** What became of the records handed to {@link PerformanceModel.train}. */
+export interface TrainingReport {
+  /** Measurements that took part in a fit. */
+  readonly used: number;
+  /** Records that measured nothing, with the reason; failures are among them and may have taught a limit. */
+  readonly skipped: readonly { index: number; reason: string }[];
+  /** Records that are not valid. */
+  readonly refused: readonly { index: number; reason: string }[];
+  readonly databases: readonly DatabaseFit[];
+  /** Limits that failures taught. */
+  readonly limits: readonly ({ database: string } & RequestLimits)[];
+}
+
+/** What the model says about a database at a dimension, and on what grounds. */
+export interface Prediction extends Confidence {
+  readonly cost: CostModel;
+  readonly limits: RequestLimits;
+  /** In words: which parts spoke. */
+  readonly basis: string;
+  /** Records behind it; 0 for a prior. */
+  readonly records: number;
+}
+
+interface Knowledge {
+  readonly fits: Map<number, DatabaseFit>;
+  /** What failures taught. */
+  limits: RequestLimits;
+  /** The largest request that succeeded. */
+  reached: { rows: number; requestBytes: number };
+}
+
+const NOTHING_REACHED = { rows: 0, requestBytes: 0 };
+
+/** What is known about every database's speed: the profiles' priors, and the fits that replace them as records come in. */
+export class PerformanceModel {
+  readonly #knowledge = new Map<string, Knowledge>();
+
+  /**
+   * Fits the cost model to the records, per database and dimension; fits of earlier calls for the same pair
+   * are replaced. Records that are not valid are refused one by one, with their index and the reason; the
+   * others are used.
+   * @throws VBO_ERR_RECORD if there are records and every one is refused.
+   */
+  train(records: readonly unknown[]): TrainingReport {
+    const skipped: { index: number; reason: string }[] = [];
+    const refused: { index: number; reason: string }[] = [];
+    const groups = new Map<
+      string,
+      { profile: DatabaseProfile; dimension: number; samples: LatencySample[] }
+    >();
+    const failures: { profile: DatabaseProfile; record: BatchExecutionRecord }[] = [];
+    for (const [index, value] of records.entries()) {
+      let record: BatchExecutionRecord;
+      let profile: DatabaseProfile;
+      try {
+        record = checkRecord(value, `records[${index}]`);
+        profile = profileOf(record.database_type, `records[${index}].database_type`);
+      } catch (error) {
+        refused.push({ index, reason: toVectorBatchError(error, 'VBO_ERR_RECORD', 'record').message });
+        continue;
+      }
+      const sample = toSample(record);
+      if ('unmeasured' in sample) {
+        skipped.push({ index, reason: sample.unmeasured });
+        if (!record.success) failures.push({ profile, record });
+        continue;
+      }
+      const key = `${profile.name} ${record.vector_dimension}`;
+      const group = groups.get(key) ?? { profile, dimension: record.vector_dimension, samples: [] };
+      group.samples.push(sample);
+      groups.set(key, group);
+    }
+    if (records.length > 0 && refused.length === records.length) {
+      throw new VectorBatchError(
+        'VBO_ERR_RECORD',
+        `All ${refused.length} records were refused. ${refused[0]!.reason}`,
+        {
+          details: { refused },
+        },
+      );
+    }
+    const databases = [...groups.values()].map((group) =>
+      this.#fit(group.profile, group.dimension, group.samples),
+    );
+    const taught = new Set<string>();
+    for (const { profile, record } of failures)
+      if (this.#learnLimit(profile, record)) taught.add(profile.name);
+    return {
+      used: databases.reduce((sum, fit) => sum + fit.records, 0),
+      skipped,
+      refused,
+      databases,
+      limits: [...taught].map((database) => ({ database, ...this.#known(database).limits })),
+    };
+  }
+
+  /** What is to be expected of `profile`'s database with vectors of `dimension`. */
+  predict(profile: DatabaseProfile, dimension: number): Prediction {
+    const known = this.#knowledge.get(profile.name);
+    const limits = tighter(requestLimits(profile, known?.reached ?? NOTHING_REACHED), known?.limits ?? {});
+    const fit = known && nearest([...known.fits.values()], dimension);
+    if (!fit) {
+      const { law, basis } = profile;
+      const dimensionDistance = Math.abs(Math.log2(dimension / law.referenceDimension));
+      return {
+        cost: costAt(law, dimension),
+        limits,
+        basis: `prior of ${profile.name} (${basis}, ${law.referenceDimension} dimensions)`,
+        records: 0,
+        ...confidenceOf({ basis, dimensionDistance }),
+      };
+    }
+    const transferred = fit.dimension !== dimension;
+    return {
+      cost: transferred ? carry(fit.model, profile.law, fit.dimension, dimension) : fit.model,
+      limits,
+      basis: `fit to ${fit.records} records of ${profile.name} at ${fit.dimension} dimensions${
+        transferred ? `, carried to ${dimension} by its dimension law` : ''
+      }`,
+      records: fit.records,
+      ...confidenceOf({
+        basis: profile.basis,
+        dimensionDistance: Math.abs(Math.log2(dimension / fit.dimension)),
+        records: {
+          count: fit.records,
+          settings: fit.settings,
+          medianAbsoluteRelativeError: fit.medianAbsoluteRelativeError,
+        },
+      }),
+    };
+  }
+
+  #known(database: string): Knowledge {
+    let known = this.#knowledge.get(database);
+    if (!known) {
+      known = { fits: new Map(), limits: {}, reached: NOTHING_REACHED };
+      this.#knowledge.set(database, known);
+    }
+    return known;
+  }
+
+  #fit(profile: DatabaseProfile, dimension: number, samples: readonly LatencySample[]): DatabaseFit {
+    const model = fitCostModel(weighByRate(samples), costAt(profile.law, dimension));
+    const errors = samples.map((s) => {
+      const measured = (1000 * s.batchSize * s.concurrency) / s.latencyMs;
+      return Math.abs(vectorsPerSecond(model, s) / measured - 1);
+    });
+    const fit: DatabaseFit = {
+      database: profile.name,
+      dimension,
+      records: samples.length,
+      settings: new Set(samples.map((s) => `${s.batchSize}x${s.concurrency}`)).size,
+      model,
+      medianAbsoluteRelativeError: median(errors),
+    };
+    const known = this.#known(profile.name);
+    known.fits.set(dimension, fit);
+    const rows = samples.reduce((max, s) => Math.max(max, s.batchSize), 0);
+    known.reached = {
+      rows: Math.max(known.reached.rows, rows),
+      requestBytes: Math.max(known.reached.requestBytes, requestBytes(profile, dimension, rows)),
+    };
+    return fit;
+  }
+
+  /** A size that failed and that nothing larger contradicts is out of bounds from now on. */
+  #learnLimit(profile: DatabaseProfile, record: BatchExecutionRecord): boolean {
+    const known = this.#known(profile.name);
+    const lesson = sizeLesson(record.error ?? '');
+    const { batch_size: rows, vector_dimension: dimension } = record;
+    if (lesson === 'overload' || rows === 1) return false;
+    if (lesson === 'bytes') {
+      known.limits = tighter(known.limits, { maxRequestBytes: requestBytes(profile, dimension, rows - 1) });
+      return true;
+    }
+    if (known.reached.rows >= rows) return false;
+    known.limits = tighter(known.limits, { maxRows: rows - 1 });
+    return true;
+  }
+}
+
+/** The fit at the nearest dimension, by ratio; the smaller one of two equally near. */
+function nearest(fits: readonly DatabaseFit[], dimension: number): DatabaseFit | undefined {
+  const distance = (fit: DatabaseFit) => Math.abs(Math.log2(fit.dimension / dimension));
+  return [...fits].sort((a, b) => distance(a) - distance(b) || a.dimension - b.dimension)[0];
+}

@@ -1,0 +1,27 @@
+import { describe } from '../core/check.js';
+import { VectorBatchError } from '../core/errors.js';
+import { ADVISED_PROFILES } from './advised-profiles.js';
+import { MEASURED_PROFILES } from './measured-profiles.js';
+import type { DatabaseProfile } from './profile.js';
+
+/** What is known about each database. The name comes first, aliases cover what users, drivers and sweeps call it. */
+export const PROFILES: readonly DatabaseProfile[] = [...MEASURED_PROFILES, ...ADVISED_PROFILES];
+
+const BY_NAME: ReadonlyMap<string, DatabaseProfile> = new Map(
+  PROFILES.flatMap((profile) => [profile.name, ...profile.aliases].map((name) => [name, profile] as const)),
+);
+
+/**
+ * The profile of a database by its name or an alias; case does not matter.
+ * @throws VBO_ERR_ARGUMENT for an unknown one, listing the known ones.
+ */
+export function profileOf(database: unknown, name = 'databaseType'): DatabaseProfile {
+  const profile = typeof database === 'string' ? BY_NAME.get(database.toLowerCase()) : undefined;
+  if (profile) return profile;
+  const known = PROFILES.map((p) => p.name);
+  throw new VectorBatchError(
+    'VBO_ERR_ARGUMENT',
+    `${name} is ${describe(database)}; expected one of ${known.join(', ')}.`,
+    { details: { argument: name, value: database, allowed: known } },
+  );
+}

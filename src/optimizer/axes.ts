@@ -1,0 +1,27 @@
+import { MAX_CONCURRENCY } from '../core/limits.js';
+
+/** Past this no database gains from a larger batch; the largest that was ever measured as best is 16,384. */
+const LARGEST_BATCH = 65_536;
+/** Up to here every concurrency is a candidate of its own. */
+const DENSE_CONCURRENCY = 64;
+
+/** 1, 2, 3, 4, 6, 8, 12, 16, 24 ...: powers of two and the halves between, in [from, to]. */
+function halfOctaves(from: number, to: number): number[] {
+  const values: number[] = [];
+  for (let power = 1; power <= to; power *= 2) values.push(power, power * 1.5);
+  return values.filter((value) => Number.isInteger(value) && value >= from && value <= to);
+}
+
+const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
+
+/** Batch sizes to choose from: round numbers, and those that matter in this case (a row limit, the number of items). */
+export function batchSizeAxis(special: readonly (number | undefined)[]): number[] {
+  const extra = special.filter((v): v is number => v !== undefined && v >= 1 && v <= LARGEST_BATCH);
+  return ascending([...halfOctaves(1, LARGEST_BATCH), ...extra]);
+}
+
+/** Concurrencies to choose from: each up to 64, then round numbers. */
+export function concurrencyAxis(): number[] {
+  const dense = Array.from({ length: DENSE_CONCURRENCY }, (_, i) => i + 1);
+  return [...dense, ...halfOctaves(DENSE_CONCURRENCY + 1, MAX_CONCURRENCY)];
+}

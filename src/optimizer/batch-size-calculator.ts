@@ -1,0 +1,233 @@
+import { checkNumber, checkOneOf, describe } from '../core/check.js';
+import { VectorBatchError } from '../core/errors.js';
+import { MAX_DIMENSION, MAX_ITEMS } from '../core/limits.js';
+import { OBJECTIVES, type Objective, type Setting, type SystemResources } from '../core/types.js';
+import { rateInterval } from '../model/confidence.js';
+import { type CostModel, vectorsPerSecond } from '../model/cost.js';
+import { IN_FLIGHT_SHARE, peakMb } from '../model/memory.js';
+import type { TrainingReport } from '../model/performance.js';
+import {
+  type DatabaseProfile,
+  type RequestLimits,
+  requestBytes,
+  usefulConcurrency,
+  wireBytesPerVector,
+} from '../model/profile.js';
+import { profileOf } from '../model/profiles.js';
+import { fieldsOf } from './arguments.js';
+import { type OptimizerContext, type ResolvedContext, resolveContext } from './context.js';
+import { explainRecommendation } from './explanation.js';
+import { type BindingConstraint, searchSetting } from './search.js';
+
+export interface BatchSizeRequest {
+  /** Vectors to load, 1 .. 1e13. */
+  itemCount: number;
+  /** Components of a vector, 1 .. 65,536. */
+  vectorDimension: number;
+  /** Name or alias of a profile in `model/profiles.ts`. */
+  databaseType: string;
+  /** Of the machine that runs the load: memory 1 .. 1e9 MB, cores 1 .. 4096, bandwidth above 0 to 1e9 MB/s. */
+  systemResources: SystemResources;
+  /** Default `performance`. */
+  objective?: Objective;
+}
+
+/** A setting and what to expect of it. */
+export interface PredictedSetting extends Setting {
+  readonly throughputVps: number;
+  readonly batchLatencyMs: number;
+  readonly memoryMb: number;
+}
+
+export interface BatchSizeRecommendation {
+  /** Vectors per request. */
+  readonly recommendedBatchSize: number;
+  /** Requests in flight. */
+  readonly recommendedConcurrency: number;
+  readonly predicted: {
+    /** Vectors per second, sustained. */
+    readonly throughputVps: number;
+    /** From sending a request to its acknowledgement, ms. */
+    readonly batchLatencyMs: number;
+    /** Held by vectors in flight, all copies counted, MB. */
+    readonly memoryMb: number;
+  };
+  /** 0..1; see `model/confidence.ts`. */
+  readonly confidence: number;
+  /** Range of the rate in which four of five loads should fall, vectors per second. */
+  readonly interval: { readonly low: number; readonly high: number };
+  readonly bindingConstraint: BindingConstraint;
+  /** Other settings worth knowing, none equal to the recommended one. */
+  readonly alternatives: readonly Alternative[];
+  readonly explanation: string;
+  /** What the answer rests on. */
+  readonly model: {
+    readonly database: string;
+    readonly basis: string;
+    readonly records: number;
+    readonly cost: CostModel;
+  };
+}
+
+/** The setting that most tools use when nobody has thought about it; the baseline of every comparison. */
+const USUAL_GUESS: Setting = { batchSize: 100, concurrency: 1 };
+
+/** Answers before a load how many vectors per request and how many requests in flight it should use. */
+export class OptimalBatchSizeCalculator {
+  readonly #context: ResolvedContext;
+
+  constructor(context: OptimizerContext = {}) {
+    this.#context = resolveContext(context);
+  }
+
+  /**
+   * The setting that the model expects to be best for a load, why, and how sure that is. Among settings
+   * within 3 % of the best it takes the one with the fewest vectors in flight. Deterministic.
+   * @throws VBO_ERR_ARGUMENT naming the argument that is out of its bounds or unknown.
+   * @throws VBO_ERR_MEMORY if a twentieth of the memory does not hold a single vector in flight.
+   */
+  async calculateOptimalBatchSize(request: BatchSizeRequest): Promise<BatchSizeRecommendation> {
+    const { itemCount, vectorDimension: dimension, systemResources: resources } = checkRequest(request);
+    const objective = request.objective ?? 'performance';
+    const profile = profileOf(request.databaseType);
+    checkDimension(profile, dimension);
+    const prediction = this.#context.model.predict(profile, dimension);
+    const { cost } = prediction;
+    const maxMemoryBytes = IN_FLIGHT_SHARE * resources.availableMemoryMb * 1e6;
+    const maxConcurrency = usefulConcurrency(profile, resources.cpuCores);
+    const bytesPerSecond = Math.min(
+      resources.ioBandwidthMbps * 1e6,
+      profile.limits.maxBytesPerSecond ?? Number.POSITIVE_INFINITY,
+    );
+    const ceilingVps = bytesPerSecond / wireBytesPerVector(profile, dimension);
+
+    const answer = searchSetting(this.#context.kernels, {
+      profile,
+      dimension,
+      cost,
+      limits: { ...prediction.limits, maxMemoryBytes, maxConcurrency, itemCount },
+      objective,
+      ceilingVps,
+      slowerBy: 1 / rateInterval(1, prediction.logDeviation).low,
+    });
+    const { chosen } = answer;
+    const predicted = toPredicted(chosen, ceilingVps);
+    const interval = rateInterval(predicted.throughputVps, prediction.logDeviation);
+    const usualGuess = {
+      ...USUAL_GUESS,
+      batchSize: Math.min(USUAL_GUESS.batchSize, itemCount, rowLimit(prediction.limits)),
+    };
+    return {
+      recommendedBatchSize: chosen.batchSize,
+      recommendedConcurrency: chosen.concurrency,
+      predicted: {
+        throughputVps: predicted.throughputVps,
+        batchLatencyMs: predicted.batchLatencyMs,
+        memoryMb: predicted.memoryMb,
+      },
+      confidence: prediction.confidence,
+      interval: {
+        low: interval.low,
+        high: Math.max(predicted.throughputVps, Math.min(interval.high, ceilingVps)),
+      },
+      bindingConstraint: answer.binding,
+      alternatives: alternatives(predicted, [
+        { ...toPredicted(answer.fastest, ceilingVps), why: 'the highest rate predicted within the limits' },
+        {
+          ...toPredicted(answer.lean, ceilingVps),
+          why: 'the fewest vectors in flight for three quarters of that rate',
+        },
+      ]),
+      explanation: explainRecommendation({
+        profile,
+        dimension,
+        chosen,
+        rate: predicted.throughputVps,
+        usualGuess: { ...usualGuess, vectorsPerSecond: vectorsPerSecond(cost, usualGuess) },
+        unlimited: answer.unlimited,
+        binding: answer.binding,
+        gainIfRelaxed: answer.gainIfRelaxed,
+        objective,
+        requestBytes: requestBytes(profile, dimension, chosen.batchSize),
+        processPeakMb: peakMb(profile, dimension, chosen),
+        bounds: {
+          memoryBytes: maxMemoryBytes,
+          concurrency: maxConcurrency,
+          items: itemCount,
+          ceilingVps,
+          ...prediction.limits,
+        },
+        basis: prediction.basis,
+        measured: prediction.records > 0,
+      }),
+      model: { database: profile.name, basis: prediction.basis, records: prediction.records, cost },
+    };
+  }
+
+  /**
+   * Fits the model to execution records; later answers for their databases rest on the fit, at other
+   * dimensions too. Records that are not valid are listed in the report's `refused`, the rest is used.
+   * @throws VBO_ERR_ARGUMENT if `records` is not an array.
+   * @throws VBO_ERR_RECORD if every record is refused.
+   */
+  async trainPerformanceModel(records: readonly unknown[]): Promise<TrainingReport> {
+    if (!Array.isArray(records)) {
+      throw new VectorBatchError(
+        'VBO_ERR_ARGUMENT',
+        `records is ${describe(records)}; expected an array of execution records.`,
+        { details: { argument: 'records', value: records } },
+      );
+    }
+    return this.#context.model.train(records);
+  }
+}
+
+const rowLimit = (limits: RequestLimits): number => limits.maxRows ?? Number.POSITIVE_INFINITY;
+
+function toPredicted(
+  cell: Setting & { vectorsPerSecond: number; memoryBytes: number },
+  ceilingVps: number,
+): PredictedSetting {
+  const throughputVps = Math.min(cell.vectorsPerSecond, ceilingVps);
+  return {
+    batchSize: cell.batchSize,
+    concurrency: cell.concurrency,
+    throughputVps,
+    // Little's law: what the path delays, the requests wait.
+    batchLatencyMs: (1000 * cell.batchSize * cell.concurrency) / throughputVps,
+    memoryMb: cell.memoryBytes / 1e6,
+  };
+}
+
+type Alternative = PredictedSetting & { readonly why: string };
+
+/** Those that are not the chosen setting, nor worse than it in both rate and memory. */
+function alternatives(chosen: PredictedSetting, settings: readonly Alternative[]): Alternative[] {
+  return settings.filter(
+    (s) => s.throughputVps > chosen.throughputVps * 1.001 || s.memoryMb < chosen.memoryMb,
+  );
+}
+
+function checkRequest(request: BatchSizeRequest): BatchSizeRequest {
+  fieldsOf(request, 'request');
+  checkNumber(request.itemCount, 'itemCount', { min: 1, max: MAX_ITEMS, integer: true });
+  checkNumber(request.vectorDimension, 'vectorDimension', { min: 1, max: MAX_DIMENSION, integer: true });
+  const resources = fieldsOf(request.systemResources, 'systemResources');
+  checkNumber(resources.availableMemoryMb, 'systemResources.availableMemoryMb', { min: 1, max: 1e9 });
+  checkNumber(resources.cpuCores, 'systemResources.cpuCores', { min: 1, max: 4096, integer: true });
+  checkNumber(resources.ioBandwidthMbps, 'systemResources.ioBandwidthMbps', { min: 1e-3, max: 1e9 });
+  if (request.objective !== undefined) checkOneOf(request.objective, 'objective', OBJECTIVES);
+  return request;
+}
+
+/** @throws VBO_ERR_ARGUMENT if the database cannot store vectors of that dimension. */
+export function checkDimension(profile: DatabaseProfile, dimension: number): void {
+  const { maxDimension } = profile.limits;
+  if (maxDimension !== undefined && dimension > maxDimension) {
+    throw new VectorBatchError(
+      'VBO_ERR_ARGUMENT',
+      `vectorDimension is ${dimension}; ${profile.name} stores at most ${maxDimension} dimensions.`,
+      { details: { argument: 'vectorDimension', value: dimension, max: maxDimension } },
+    );
+  }
+}

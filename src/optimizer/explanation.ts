@@ -1,0 +1,122 @@
+import type { Objective, Setting } from '../core/types.js';
+import { formatBytes, formatCount } from '../core/units.js';
+import type { DatabaseProfile } from '../model/profile.js';
+import type { BindingConstraint } from './search.js';
+
+/** The facts that the words of a recommendation are made of. */
+export interface RecommendationFacts {
+  readonly profile: DatabaseProfile;
+  readonly dimension: number;
+  readonly objective: Objective;
+  readonly chosen: Setting & { vectorsPerSecond: number; memoryBytes: number };
+  /** The rate after every bound, the path's included. */
+  readonly rate: number;
+  readonly usualGuess: Setting & { vectorsPerSecond: number };
+  readonly unlimited: Setting & { vectorsPerSecond: number };
+  readonly binding: BindingConstraint;
+  readonly gainIfRelaxed: number;
+  readonly requestBytes: number;
+  readonly processPeakMb: number;
+  /** The bounds that held. */
+  readonly bounds: {
+    readonly memoryBytes: number;
+    readonly maxRequestBytes?: number;
+    readonly maxRows?: number;
+    readonly concurrency: number;
+    readonly items: number;
+    readonly ceilingVps: number;
+  };
+  /** Which part of the model spoke, and whether it was fitted to records. */
+  readonly basis: string;
+  readonly measured: boolean;
+}
+
+export const formatVectors = (count: number): string =>
+  `${formatCount(count)} ${count === 1 ? 'vector' : 'vectors'}`;
+
+export const formatSetting = ({ batchSize, concurrency }: Setting): string =>
+  `${formatVectors(batchSize)} per request, ${concurrency} in flight`;
+
+export const formatPercent = (ratio: number): string => `${Math.round(100 * ratio)} %`;
+
+/** Why this setting: what it sends, what bound it, what lifting that would give, and what the usual guess would. */
+export function explainRecommendation(facts: RecommendationFacts): string {
+  const { chosen, rate } = facts;
+  return [
+    `${formatSetting(chosen)}: about ${formatCount(rate)} vectors/s in requests of ${formatBytes(facts.requestBytes)}.`,
+    boundSentence(facts),
+    gainSentence(facts),
+    `Vectors in flight take ${formatBytes(chosen.memoryBytes)}; the loading process should peak near ${formatCount(facts.processPeakMb)} MB.`,
+    guessSentence(facts),
+    `Based on the ${facts.basis}.`,
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+const CHOICE: Record<Objective, string> = {
+  performance: 'within 3 % of the fastest setting, it has the fewest vectors in flight',
+  latency: 'it weighs the rate and the time of a request alike',
+  memory: 'it weighs the rate and the vectors in flight alike',
+  cost: 'it weighs the rate and the number of requests alike',
+  balanced: 'it balances the rate against time, memory and the number of requests',
+};
+
+function boundSentence({
+  binding,
+  bounds,
+  profile,
+  dimension,
+  objective,
+  measured,
+}: RecommendationFacts): string {
+  switch (binding) {
+    case 'none':
+      return `No limit bound it: ${CHOICE[objective]}.`;
+    case 'memory':
+      return `Memory bound it: vectors in flight may take ${formatBytes(bounds.memoryBytes)}, a twentieth of what is available.`;
+    case 'request_bytes':
+      return `The size of a request bound it: at most ${formatBytes(bounds.maxRequestBytes!)} at ${dimension} dimensions ${whose(profile, 'maxRequestBytes', bounds.maxRequestBytes!, measured)}.`;
+    case 'rows':
+      return `The number of rows bound it: at most ${formatCount(bounds.maxRows!)} per request ${whose(profile, 'maxRows', bounds.maxRows!, measured)}.`;
+    case 'concurrency':
+      return `Concurrency bound it: more than ${bounds.concurrency} in flight are of no use to ${profile.name} on this machine.`;
+    case 'items':
+      return `The load bound it: it has ${formatVectors(bounds.items)}.`;
+    case 'latency':
+      return 'The latency limit bound it.';
+    case 'io':
+      return `The path bound it: it carries at most ${formatCount(bounds.ceilingVps)} vectors/s of ${dimension} dimensions, and no smaller setting is sure to fill it.`;
+  }
+}
+
+/** Who says so: the database, its vendor, or this machine's records. */
+function whose(
+  profile: DatabaseProfile,
+  limit: 'maxRows' | 'maxRequestBytes',
+  value: number,
+  measured: boolean,
+): string {
+  if (profile.limits[limit] === value) return `(${profile.source.limits.replace(/\.$/, '')})`;
+  if (profile.advice[limit] === value) return `(${profile.source.advice.replace(/\.$/, '')})`;
+  return measured ? 'by what the records show to work' : 'by what failed before';
+}
+
+function gainSentence({ binding, gainIfRelaxed, unlimited, rate, bounds }: RecommendationFacts): string {
+  if (binding === 'none' || binding === 'io' || binding === 'items') return '';
+  if (gainIfRelaxed >= 1.005)
+    return `Lifting that limit alone would give ${formatPercent(gainIfRelaxed - 1)} more.`;
+  const free = Math.min(unlimited.vectorsPerSecond, bounds.ceilingVps) / rate;
+  if (free < 1.005) return 'Lifting it would gain nothing.';
+  return `Lifting that limit alone would gain nothing, another one is as near; without any the model expects ${formatPercent(free - 1)} more at ${formatSetting(unlimited)}.`;
+}
+
+function guessSentence({ usualGuess, rate, bounds }: RecommendationFacts): string {
+  const usual = Math.min(usualGuess.vectorsPerSecond, bounds.ceilingVps);
+  const ratio = rate / usual;
+  const guess = `The usual guess, ${formatVectors(usualGuess.batchSize)} per request and one at a time, would give`;
+  if (ratio >= 1.05)
+    return `${guess} ${formatCount(usual)} vectors/s: this is ${ratio.toFixed(1)} times that.`;
+  if (ratio > 0.95) return `${guess} the same within 5 %: there is nothing to gain here.`;
+  return `${guess} ${formatCount(usual)} vectors/s, more than this: it passes a limit or serves another objective.`;
+}

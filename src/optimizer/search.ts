@@ -1,0 +1,164 @@
+import { VectorBatchError } from '../core/errors.js';
+import type { Objective } from '../core/types.js';
+import { formatBytes } from '../core/units.js';
+import {
+  type GridCell,
+  type GridLimits,
+  type GridReferences,
+  type GridRequest,
+  type GridResult,
+  type GridWeights,
+  searchGrid,
+} from '../kernels/grid.js';
+import type { Kernels } from '../kernels/kernels.js';
+import type { CostModel } from '../model/cost.js';
+import { inFlightBytesPerVector } from '../model/memory.js';
+import { type DatabaseProfile, wireBytesPerVector } from '../model/profile.js';
+import { batchSizeAxis, concurrencyAxis } from './axes.js';
+
+/** Settings within 3 % of the best cannot be told apart by any affordable measurement; the smallest of them is taken. */
+export const PLATEAU_TOLERANCE = 0.03;
+/** The lean alternative gives up a quarter of the rate at most. */
+const LEAN_TOLERANCE = 1 / 3;
+
+/** Each objective is half the rate and half what it is named after, relative to the fastest setting allowed. */
+export const WEIGHTS: Record<Objective, GridWeights> = {
+  performance: { throughput: 1, latency: 0, memory: 0, requests: 0 },
+  latency: { throughput: 0.5, latency: 0.5, memory: 0, requests: 0 },
+  memory: { throughput: 0.5, latency: 0, memory: 0.5, requests: 0 },
+  cost: { throughput: 0.5, latency: 0, memory: 0, requests: 0.5 },
+  balanced: { throughput: 0.55, latency: 0.15, memory: 0.15, requests: 0.15 },
+};
+
+/** What can keep the answer from being faster. `io`: the bandwidth of the path, or what the database takes per second. */
+export type BindingConstraint = GridResult['binding'] | 'io';
+
+/** What to search: a cost model of one database and dimension, and the bounds of the case. */
+export interface SearchTask {
+  readonly profile: DatabaseProfile;
+  readonly dimension: number;
+  readonly cost: CostModel;
+  readonly limits: GridLimits;
+  readonly objective: Objective;
+  /** Most vectors per second that the path carries. Default: no bound. */
+  readonly ceilingVps?: number;
+  /** Factor by which the database may be slower than predicted; a setting that fills the path must do so even then. */
+  readonly slowerBy?: number;
+  /** Batch sizes to consider besides the round ones, or instead of them. */
+  readonly batchSizes?: readonly number[];
+}
+
+export interface SearchAnswer {
+  /** The setting to use. */
+  readonly chosen: GridCell;
+  /** The fastest within the limits. */
+  readonly fastest: GridCell;
+  /** The fewest vectors in flight that keep three quarters of the fastest's rate. */
+  readonly lean: GridCell;
+  /** What would be chosen without limits. */
+  readonly unlimited: GridCell;
+  readonly binding: BindingConstraint;
+  /** Rate of the choice with the binding limit alone lifted, over the rate of the choice; 1 where nothing is gained. */
+  readonly gainIfRelaxed: number;
+  readonly references: GridReferences;
+}
+
+const LIMIT_OF = {
+  memory: 'maxMemoryBytes',
+  request_bytes: 'maxRequestBytes',
+  rows: 'maxRows',
+  latency: 'maxLatencyMs',
+  concurrency: 'maxConcurrency',
+  items: 'itemCount',
+} as const satisfies Record<Exclude<GridResult['binding'], 'none'>, keyof GridLimits>;
+
+/**
+ * Finds the setting for a task: the smallest batch x concurrency within {@link PLATEAU_TOLERANCE} of the
+ * cheapest cell that obeys every limit.
+ * @throws VBO_ERR_MEMORY if not even one vector in flight obeys the limits.
+ */
+export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer {
+  const request = gridRequest(task);
+  const rate = searchGrid(kernels, { ...request, weights: WEIGHTS.performance });
+  if (!rate.best) throw impossible(task, rate);
+  const fastest = rate.best;
+
+  const ceiling = task.ceilingVps ?? Number.POSITIVE_INFINITY;
+  const io = fastest.vectorsPerSecond > ceiling;
+  // Cells that fill the path for certain are as fast as each other, so all of them belong to the plateau.
+  const slack = Math.max(PLATEAU_TOLERANCE, fastest.vectorsPerSecond / (ceiling * (task.slowerBy ?? 1)) - 1);
+  const lean = searchGrid(kernels, {
+    ...request,
+    weights: WEIGHTS.performance,
+    plateauTolerance: Math.max(slack, LEAN_TOLERANCE),
+  }).plateau!;
+
+  const answer = (search: GridRequest): GridResult =>
+    task.objective === 'performance' || io
+      ? searchGrid(kernels, { ...search, weights: WEIGHTS.performance, plateauTolerance: slack })
+      : searchGrid(kernels, { ...search, ...upTo(search, fastest), weights: WEIGHTS[task.objective] });
+  const result = answer(request);
+  const chosen = result.plateau!;
+
+  let binding: BindingConstraint = io ? 'io' : result.binding;
+  let gainIfRelaxed = 1;
+  if (!io) {
+    for (const { bound } of result.violated) {
+      const relaxed = answer({ ...request, limits: { ...task.limits, [LIMIT_OF[bound]]: undefined } })
+        .plateau!;
+      const gain = relaxed.vectorsPerSecond / chosen.vectorsPerSecond;
+      if (gain > gainIfRelaxed + 1e-9) {
+        binding = bound;
+        gainIfRelaxed = gain;
+      }
+    }
+  }
+  return {
+    chosen,
+    fastest,
+    lean,
+    unlimited: result.unlimited.plateau,
+    binding,
+    gainIfRelaxed,
+    references: result.references,
+  };
+}
+
+function gridRequest(task: SearchTask): GridRequest {
+  const { profile, dimension, cost, limits } = task;
+  return {
+    model: cost,
+    batchSizes: task.batchSizes ?? batchSizeAxis([limits.maxRows, limits.itemCount]),
+    concurrencies: concurrencyAxis(),
+    memory: { baseBytes: 0, perVectorBytes: inFlightBytesPerVector(profile, dimension) },
+    wire: {
+      perVectorBytes: wireBytesPerVector(profile, dimension),
+      perRequestBytes: profile.wire.perRequestBytes,
+    },
+    limits,
+    weights: WEIGHTS.performance,
+    plateauTolerance: PLATEAU_TOLERANCE,
+    top: 1,
+  };
+}
+
+/** The axes up to the fastest cell, so that latency and memory are held against a setting that could be used. */
+function upTo(request: GridRequest, cell: GridCell): Pick<GridRequest, 'batchSizes' | 'concurrencies'> {
+  return {
+    batchSizes: Array.from(request.batchSizes).filter((b) => b <= cell.batchSize),
+    concurrencies: Array.from(request.concurrencies).filter((c) => c <= cell.concurrency),
+  };
+}
+
+function impossible(task: SearchTask, result: GridResult): VectorBatchError {
+  const { limits, dimension, profile } = task;
+  const rows = task.batchSizes?.[0] ?? 1;
+  const neededBytes = rows * inFlightBytesPerVector(profile, dimension);
+  const allowedBytes = limits.maxMemoryBytes ?? Number.POSITIVE_INFINITY;
+  const what = `${rows === 1 ? 'One vector' : `A batch of ${rows} vectors`} of ${dimension} dimensions`;
+  const message =
+    neededBytes > allowedBytes
+      ? `${what} takes ${formatBytes(neededBytes)} in flight; ${formatBytes(allowedBytes)} may be used.`
+      : `${what} does not fit a request; its ${result.binding} limit is passed.`;
+  return new VectorBatchError('VBO_ERR_MEMORY', message, { details: { neededBytes, ...limits } });
+}

@@ -1,0 +1,31 @@
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe } from '../core/check.js';
+import { VectorBatchError } from '../core/errors.js';
+
+/**
+ * The URL of a sink that lives in a file or folder, made absolute. What stands between `//` and `?` is a
+ * path, relative or absolute, percent-encoded or not; read as a URL, the first folder of `lancedb://data/x`
+ * would be a host, and one with a space in it an error.
+ *
+ * @throws VBO_ERR_URL
+ */
+export function parsePathUrl(text: string): URL {
+  const [, protocol, encoded, query] = /^([a-z][a-z\d+.-]*):\/\/([^?]*)(\?.*)?$/is.exec(text) ?? [];
+  if (!protocol || !encoded) {
+    throw new VectorBatchError(
+      'VBO_ERR_URL',
+      `${describe(text)} names no path; expected scheme://PATH?options.`,
+    );
+  }
+  let path = encoded;
+  try {
+    path = decodeURIComponent(encoded);
+  } catch {
+    // A path with a percent sign that encodes nothing stands for itself.
+  }
+  return new URL(`${protocol}://${pathToFileURL(resolve(path)).pathname}${query ?? ''}`);
+}
+
+/** The absolute path of a URL made by {@link parsePathUrl}. */
+export const pathOfUrl = (url: URL): string => fileURLToPath(`file://${url.pathname}`);

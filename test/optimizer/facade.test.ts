@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as library from '../../src/index.js';
+
+const { openSink, openSource, VectorBatchError, VectorBatchOptimizer } = library;
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vbo-facade-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('the library', () => {
+  it('exports the names of the contract', () => {
+    for (const name of [
+      'VectorBatchOptimizer',
+      'OptimalBatchSizeCalculator',
+      'DynamicBatchStrategyOptimizer',
+      'VectorDimensionAdapter',
+      'ConcurrentExecutionOptimizer',
+      'CompactBlock',
+      'VectorBatchError',
+      'openSource',
+      'openSink',
+    ]) {
+      expect(library).toHaveProperty(name);
+    }
+  });
+
+  it('goes the whole way: recommend, pack, compact, and load into a real database', async () => {
+    await using optimizer = await VectorBatchOptimizer.create({ threads: 1 });
+    const answer = await optimizer.batchSize.calculateOptimalBatchSize({
+      itemCount: 5000,
+      vectorDimension: 32,
+      databaseType: 'lancedb',
+      systemResources: { availableMemoryMb: 4096, cpuCores: 2, ioBandwidthMbps: 500 },
+    });
+    expect(answer.recommendedBatchSize).toBeGreaterThan(0);
+
+    const vectors = Array.from({ length: 5000 }, (_, row) =>
+      Float32Array.from({ length: 32 }, (_, d) => Math.sin(row + d)),
+    );
+    using block = await optimizer.pack(vectors);
+    using compact = await optimizer.compact(block, { encoding: 'int8' });
+    expect(compact.byteLength).toBeLessThan(block.byteLength / 3.9);
+    using again = library.CompactBlock.from(compact.toBytes());
+    expect(again.decode()).toEqual(compact.decode());
+
+    const sink = await openSink(`lancedb://${folder}/db?table=items`);
+    const report = await optimizer.ingest(await openSource(vectors), sink);
+    expect(report).toMatchObject({ items: 5000, acknowledged: 5000, rejected: 0, reconciled: true });
+  });
+
+  it('refuses work after close, with a code', async () => {
+    const optimizer = await VectorBatchOptimizer.create({ threads: 0 });
+    await optimizer.close();
+    const error = await optimizer.pack([[1]]).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(VectorBatchError);
+    expect(error).toMatchObject({ code: 'VBO_ERR_CLOSED' });
+  });
+
+  it('refuses options out of their bounds', async () => {
+    await expect(VectorBatchOptimizer.create({ threads: -1 })).rejects.toThrow('threads is -1');
+    await expect(VectorBatchOptimizer.create({ memoryBudgetBytes: 1 })).rejects.toThrow('memoryBudgetBytes is 1');
+  });
+});
