@@ -34,7 +34,7 @@ const CONSTANTS = memory.data<u32>([
   0x77800000, 0x77800000, 0x77800000, 0x77800000, // 2^112
   0x7fff7fff, 0x7fff7fff, 0x7fff7fff, 0x7fff7fff,
   0x7bff7bff, 0x7bff7bff, 0x7bff7bff, 0x7bff7bff,
-  0x80000000, 0x80000000, 0x80000000, 0x80000000,
+  0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000,
   SUBNORMAL_MAGIC, SUBNORMAL_MAGIC, SUBNORMAL_MAGIC, SUBNORMAL_MAGIC,
 ], 16);
 
@@ -145,22 +145,21 @@ function decodeRow(source: usize, count: u32, target: usize): void {
   const scale = v128.load(CONSTANTS, 64);
   const abs16 = v128.load(CONSTANTS, 80);
   const maxFinite = v128.load(CONSTANTS, 96);
-  const signMask = v128.load(CONSTANTS, 112);
+  const signAndMagnitude = v128.load(CONSTANTS, 112);
   const end = target + (<usize>count << 2);
   for (; target + 32 <= end; target += 32, source += 16) {
     const h = v128.load(source);
-    const a = v128.and(h, abs16);
-    let low = f32x4.mul(i32x4.shl(i32x4.extend_low_i16x8_u(a), 13), scale);
-    let high = f32x4.mul(i32x4.shl(i32x4.extend_high_i16x8_u(a), 13), scale);
-    const special = i16x8.gt_s(a, maxFinite);
+    // Sign extension fills bits 15 .. 31; after the shift only bit 31 of them is kept.
+    let low = f32x4.mul(v128.and(i32x4.shl(i32x4.extend_low_i16x8_s(h), 13), signAndMagnitude), scale);
+    let high = f32x4.mul(v128.and(i32x4.shl(i32x4.extend_high_i16x8_s(h), 13), signAndMagnitude), scale);
+    const special = i16x8.gt_s(v128.and(h, abs16), maxFinite);
     if (v128.any_true(special)) {
       const exponent = i32x4.splat(INFINITY_BITS);
       low = v128.or(low, v128.and(exponent, i32x4.extend_low_i16x8_s(special)));
       high = v128.or(high, v128.and(exponent, i32x4.extend_high_i16x8_s(special)));
     }
-    const signs = v128.and(signMask, i32x4.extend_low_i16x8_s(h));
-    v128.store(target, v128.or(low, signs));
-    v128.store(target, v128.or(high, v128.and(signMask, i32x4.extend_high_i16x8_s(h))), 16);
+    v128.store(target, low);
+    v128.store(target, high, 16);
   }
   for (; target < end; target += 4, source += 2) {
     const h = <u32>load<u16>(source);

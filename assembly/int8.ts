@@ -124,25 +124,62 @@ function addLanes(x: v128): i32 {
 // Sixteen bytes are two registers of eight i16, the even and the odd bytes, by a mask and a shift; one
 // multiply-and-add-pairs (pmaddwd, smlal) each then accumulates in i32.
 
-/** target[row] = sum(query code * code), i32. `query` is one row of codes. */
+// @ts-ignore: decorator
+@inline
+function addProducts(sum: v128, qEven: v128, qOdd: v128, p: usize, evenMask: v128): v128 {
+  const x = v128.load(p);
+  return i32x4.add(i32x4.add(sum, i32x4.dot_i16x8_s(qEven, v128.and(x, evenMask))), i32x4.dot_i16x8_s(qOdd, i16x8.shr_u(x, 8)));
+}
+
+/** sum(query code * code) of the last codes, [p, end). */
+// @ts-ignore: decorator
+@inline
+function dotTail(sum: v128, q: usize, p: usize, end: usize): i32 {
+  let tail = addLanes(sum);
+  for (; p < end; p++, q++) tail += <i32>load<u8>(q) * <i32>load<u8>(p);
+  return tail;
+}
+
+/** target[row] = sum(query code * code), i32. `query` is one row of codes. Four rows share the query's two halves. */
 export function dotInt8(query: usize, codes: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize): void {
   const evenMask = i16x8.splat(0xff);
-  for (let row: u32 = 0; row < rows; row++) {
-    let q = query;
-    let p = codes;
-    const end = codes + dimension;
-    let sum0 = i64x2.splat(0);
-    let sum1 = i64x2.splat(0);
-    for (; p + 16 <= end; p += 16, q += 16) {
-      const a = v128.load(q);
-      const b = v128.load(p);
-      sum0 = i32x4.add(sum0, i32x4.dot_i16x8_s(v128.and(a, evenMask), v128.and(b, evenMask)));
-      sum1 = i32x4.add(sum1, i32x4.dot_i16x8_s(i16x8.shr_u(a, 8), i16x8.shr_u(b, 8)));
+  const bulk = <usize>dimension & ~15;
+  const stride = <usize>strideBytes;
+  let row: u32 = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const a = codes;
+    const b = a + stride;
+    const c = b + stride;
+    const d = c + stride;
+    let sumA = i64x2.splat(0);
+    let sumB = sumA;
+    let sumC = sumA;
+    let sumD = sumA;
+    for (let i: usize = 0; i < bulk; i += 16) {
+      const q = v128.load(query + i);
+      const even = v128.and(q, evenMask);
+      const odd = i16x8.shr_u(q, 8);
+      sumA = addProducts(sumA, even, odd, a + i, evenMask);
+      sumB = addProducts(sumB, even, odd, b + i, evenMask);
+      sumC = addProducts(sumC, even, odd, c + i, evenMask);
+      sumD = addProducts(sumD, even, odd, d + i, evenMask);
     }
-    let sum = addLanes(i32x4.add(sum0, sum1));
-    for (; p < end; p++, q++) sum += <i32>load<u8>(q) * <i32>load<u8>(p);
-    store<i32>(target, sum);
-    codes += strideBytes;
+    const q = query + bulk;
+    store<i32>(target, dotTail(sumA, q, a + bulk, a + dimension));
+    store<i32>(target, dotTail(sumB, q, b + bulk, b + dimension), 4);
+    store<i32>(target, dotTail(sumC, q, c + bulk, c + dimension), 8);
+    store<i32>(target, dotTail(sumD, q, d + bulk, d + dimension), 12);
+    codes += stride << 2;
+    target += 16;
+  }
+  for (; row < rows; row++) {
+    let sum = i64x2.splat(0);
+    for (let i: usize = 0; i < bulk; i += 16) {
+      const q = v128.load(query + i);
+      sum = addProducts(sum, v128.and(q, evenMask), i16x8.shr_u(q, 8), codes + i, evenMask);
+    }
+    store<i32>(target, dotTail(sum, query + bulk, codes + bulk, codes + dimension));
+    codes += stride;
     target += 4;
   }
 }

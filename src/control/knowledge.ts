@@ -7,6 +7,8 @@ import type { Measurement } from './window.js';
 const TRUST_BATCHES = 24;
 /** Older windows of a cell fade: its memory is about this many batches. */
 const CELL_MEMORY = 96;
+/** With every measurement all that was measured before loses this share of its weight: databases slow down as they fill. */
+const FORGETTING = 0.03;
 
 interface Cell extends Setting {
   /** Effective number of batches. */
@@ -42,6 +44,7 @@ export class Knowledge {
 
   add(measurement: Measurement): void {
     if (measurement.batches === 0) return;
+    for (const cell of this.#cells.values()) cell.weight *= 1 - FORGETTING;
     const key = keyOf(measurement);
     const msPerRow = 1000 / measurement.vectorsPerSecond;
     const cell = this.#cells.get(key);
