@@ -69,7 +69,9 @@ export function decodeBits(
 }
 
 /** target[row] = number of differing bits between `query` and the row, i32, over `rowBytes` bytes. */
-export function hammingBits(query: usize, bits: usize, strideBytes: u32, rows: u32, rowBytes: u32, target: usize): void {
+export function hammingBits(
+  query: usize, bits: usize, strideBytes: u32, rows: u32, rowBytes: u32, target: usize,
+): void {
   for (let row: u32 = 0; row < rows; row++) {
     let q = query;
     let p = bits;

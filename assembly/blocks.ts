@@ -24,8 +24,8 @@ const LINE_BYTES: usize = 256;
 const STRETCH: u32 = 128;
 
 /**
- * Writes the four floats at a, b, c and d (four rows) to four lines (four dimensions) from `to` on. The distance of the lines is
- * an immediate of the store instruction.
+ * Writes the four floats at a, b, c and d (four rows) to four lines (four dimensions) from `to` on. The distance of
+ * the lines is an immediate of the store instruction.
  */
 // @ts-ignore: decorator
 @inline

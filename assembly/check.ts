@@ -1,8 +1,8 @@
 // Is every float32 finite? It runs on every vector that enters, so it only reads.
 //
 // A float32 is NaN or infinite exactly when its exponent bits are all ones, that is when its bits without the sign,
-// as an integer, are at least 0x7f800000. A chunk is reduced to the greatest such integer per lane (one `and`, one `max`
-// per register); only a chunk that fails is searched element by element.
+// as an integer, are at least 0x7f800000. A chunk is reduced to the greatest such integer per lane (one `and`, one
+// `max` per register); only a chunk that fails is searched element by element.
 
 const ABS: u32 = 0x7fffffff;
 const INFINITY_BITS: u32 = 0x7f800000;

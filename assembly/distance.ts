@@ -1,8 +1,8 @@
 // One float32 query against float32 rows: dot product and squared Euclidean distance.
 //
 // A row is summed in eight lanes: element i goes to lane i mod 8 of two registers, in order; then the registers are
-// added, then the lanes as (0 + 2) + (1 + 3), then the last dimension mod 8 elements one by one. The four-row variants keep
-// the same order for each row, so both variants give the same bits: which one runs is a matter of speed only.
+// added, then the lanes as (0 + 2) + (1 + 3), then the last dimension mod 8 elements one by one. The four-row variants
+// keep the same order for each row, so both variants give the same bits: which one runs is a matter of speed only.
 // Four rows share each load of the query (they win in cache); one row is one stream (it wins from memory).
 //
 // Preconditions: strideBytes >= 4 * dimension; the query has `dimension` elements; target does not overlap.
@@ -46,7 +46,9 @@ function squareTail(sum: f32, q: usize, p: usize, end: usize): f32 {
 }
 
 /** target[row] = sum(query * row), float32, one row at a time. */
-export function dotFloat32By1(query: usize, source: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize): void {
+export function dotFloat32By1(
+  query: usize, source: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize,
+): void {
   const rowBytes = <usize>dimension << 2;
   const bulk = rowBytes & ~31;
   for (let row: u32 = 0; row < rows; row++) {
@@ -63,7 +65,9 @@ export function dotFloat32By1(query: usize, source: usize, strideBytes: u32, row
 }
 
 /** {@link dotFloat32By1}, four rows at a time. */
-export function dotFloat32By4(query: usize, source: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize): void {
+export function dotFloat32By4(
+  query: usize, source: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize,
+): void {
   const rowBytes = <usize>dimension << 2;
   const bulk = rowBytes & ~31;
   const stride = <usize>strideBytes;
@@ -105,7 +109,9 @@ export function dotFloat32By4(query: usize, source: usize, strideBytes: u32, row
 }
 
 /** target[row] = sum((query - row)^2), float32, one row at a time. */
-export function squaredL2Float32By1(query: usize, source: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize): void {
+export function squaredL2Float32By1(
+  query: usize, source: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize,
+): void {
   const rowBytes = <usize>dimension << 2;
   const bulk = rowBytes & ~31;
   for (let row: u32 = 0; row < rows; row++) {
@@ -122,7 +128,9 @@ export function squaredL2Float32By1(query: usize, source: usize, strideBytes: u3
 }
 
 /** {@link squaredL2Float32By1}, four rows at a time. */
-export function squaredL2Float32By4(query: usize, source: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize): void {
+export function squaredL2Float32By4(
+  query: usize, source: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize,
+): void {
   const rowBytes = <usize>dimension << 2;
   const bulk = rowBytes & ~31;
   const stride = <usize>strideBytes;

@@ -7,7 +7,8 @@
 // The addition rounds to nearest even, and its carry walks into the exponent, up to infinity for |x| >= 65520.
 // Below 2^-14 the sum |x| + 0.5 has an ulp of 2^-24, the spacing of float16 subnormals, so the adder of the
 // processor rounds for us. From 65536 up: infinity; NaN keeps its sign and its upper payload, made quiet.
-// (F. Giesen, "float_to_half_fast3_rtne", public domain.) Sixteen normal lanes take the shortest way, finite ones a middle one.
+// (F. Giesen, "float_to_half_fast3_rtne", public domain.) Sixteen normal lanes take the shortest way, finite ones
+// a middle one.
 //
 // Decode: the 15 lower bits << 13, read as float32, are the value times 2^-112, also for subnormals;
 // one exact multiplication undoes it. Infinity and NaN then get exponent 255; payload and quietness stay.

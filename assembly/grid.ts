@@ -32,68 +32,11 @@
 //
 // Preconditions: b and c ascending and >= 1; service, P, Q, R, S, u, v finite and >= 0; v ascending; n, m, top >= 1.
 
-const CELL_BYTES: usize = 16;
+import { CELL_BYTES, insertCell, selectCells, selectTop } from "./grid-cells";
+import { cellCost, leastOf, leastTerm, pairTerms } from "./grid-cost";
+
 const RESULT_HEADER: usize = 8;
 const TILE: u32 = 32;
-
-/** The plain formula of one cell, the order of which every other place here must keep. */
-// @ts-ignore: decorator
-@inline
-function cellCost(row: usize, rowBytes: usize, column: usize, columnBytes: usize): f64 {
-  return load<f64>(row + 2 * rowBytes) * load<f64>(column + 2 * columnBytes)
-    + load<f64>(row + 3 * rowBytes) * load<f64>(column + columnBytes)
-    + load<f64>(row + 4 * rowBytes) * load<f64>(column)
-    + load<f64>(row + 5 * rowBytes);
-}
-
-// @ts-ignore: decorator
-@inline
-function pair(p: v128, q: v128, r: v128, column: usize, columnBytes: usize): v128 {
-  return f64x2.add(
-    f64x2.add(
-      f64x2.mul(p, v128.load(column + 2 * columnBytes)),
-      f64x2.mul(q, v128.load(column + columnBytes)),
-    ),
-    f64x2.mul(r, v128.load(column)),
-  );
-}
-
-/** The least P u + Q v + R c of a row over the columns [from, to); Infinity if there are none. */
-function leastTerm(row: usize, rowBytes: usize, columns: usize, columnBytes: usize, from: u32, to: u32): f64 {
-  const p = load<f64>(row + 2 * rowBytes);
-  const q = load<f64>(row + 3 * rowBytes);
-  const r = load<f64>(row + 4 * rowBytes);
-  const ps = f64x2.splat(p);
-  const qs = f64x2.splat(q);
-  const rs = f64x2.splat(r);
-  let least0 = f64x2.splat(Infinity);
-  let least1 = least0;
-  let column = columns + (<usize>from << 3);
-  const end = columns + (<usize>to << 3);
-  for (; column + 32 <= end; column += 32) {
-    least0 = f64x2.pmin(least0, pair(ps, qs, rs, column, columnBytes));
-    least1 = f64x2.pmin(least1, pair(ps, qs, rs, column + 16, columnBytes));
-  }
-  least0 = f64x2.pmin(least0, least1);
-  let least = f64x2.extract_lane(least0, 0);
-  if (f64x2.extract_lane(least0, 1) < least) least = f64x2.extract_lane(least0, 1);
-  for (; column < end; column += 8) {
-    const term = p * load<f64>(column + 2 * columnBytes) + q * load<f64>(column + columnBytes) + r * load<f64>(column);
-    if (term < least) least = term;
-  }
-  return least;
-}
-
-// @ts-ignore: decorator
-@inline
-function leastOf(values: usize, count: u32): f64 {
-  let least: f64 = Infinity;
-  for (let i: u32 = 0; i < count; i++) {
-    const value = load<f64>(values + (<usize>i << 3));
-    if (value < least) least = value;
-  }
-  return least;
-}
 
 /** Tiles of 32 columns, rounded up to pairs. */
 // @ts-ignore: decorator
@@ -146,7 +89,10 @@ function findStart(n: u32, rowTable: usize, tileTable: usize, tiles: u32): u32 {
   return start;
 }
 
-/** Writes limits[i]; returns the number of feasible cells. The limit walks from the row before: O(n + m) when it is monotone. */
+/**
+ * Writes limits[i]; returns the number of feasible cells. A limit walks from that of the row before: O(n + m) steps
+ * when limits only fall, and right when they do not.
+ */
 function findLimits(n: u32, m: u32, rowTable: usize, columnTable: usize, bounds: usize, limits: usize): u32 {
   const rowBytes = <usize>n << 3;
   const columnBytes = <usize>m << 3;
@@ -174,71 +120,6 @@ function findLimits(n: u32, m: u32, rowTable: usize, columnTable: usize, bounds:
     }
   }
   return feasible;
-}
-
-// @ts-ignore: decorator
-@inline
-function storeCell(cell: usize, i: u32, j: u32, cost: f64): void {
-  store<u32>(cell, i);
-  store<u32>(cell, j, 4);
-  store<f64>(cell, cost, 8);
-}
-
-/**
- * Writes the best cell and the plateau cell: among the cells of cost <= best * plateauFactor the one with the least
- * b * c, the first such in the order of rows and columns. `limits` = 0: all m columns of each row.
- */
-function selectCells(
-  n: u32, m: u32, rowTable: usize, columnTable: usize, minima: usize, limits: usize, plateauFactor: f64, cells: usize,
-): void {
-  const rowBytes = <usize>n << 3;
-  const columnBytes = <usize>m << 3;
-  const best = leastOf(minima, n);
-  const threshold = best * plateauFactor;
-  const firstConcurrency = load<f64>(columnTable);
-  let found = false;
-  let leastInFlight: f64 = Infinity;
-  for (let i: u32 = 0; i < n; i++) {
-    const minimum = load<f64>(minima + (<usize>i << 3));
-    if (minimum > threshold) continue;
-    const row = rowTable + (<usize>i << 3);
-    const limit = limits == 0 ? m : load<u32>(limits + (<usize>i << 2));
-    const b = load<f64>(row);
-    if (b * firstConcurrency < leastInFlight) {
-      for (let j: u32 = 0; j < limit; j++) {
-        const column = columnTable + (<usize>j << 3);
-        const inFlight = b * load<f64>(column);
-        if (inFlight >= leastInFlight) break;
-        const cost = cellCost(row, rowBytes, column, columnBytes);
-        if (cost <= threshold) {
-          leastInFlight = inFlight;
-          storeCell(cells + CELL_BYTES, i, j, cost);
-          break;
-        }
-      }
-    }
-    if (!found && minimum == best) {
-      found = true;
-      for (let j: u32 = 0; j < limit; j++) {
-        if (cellCost(row, rowBytes, columnTable + (<usize>j << 3), columnBytes) == best) {
-          storeCell(cells, i, j, best);
-          break;
-        }
-      }
-    }
-  }
-}
-
-/** Inserts a cell into the ascending list of `count` cells, behind its equals; returns the new count, at most `top`. */
-function insertCell(list: usize, count: u32, top: u32, i: u32, j: u32, cost: f64): u32 {
-  let at = list + <usize>count * CELL_BYTES;
-  if (count == top) at -= CELL_BYTES;
-  else count++;
-  for (; at > list && load<f64>(at - CELL_BYTES, 8) > cost; at -= CELL_BYTES) {
-    v128.store(at, v128.load(at - CELL_BYTES));
-  }
-  storeCell(at, i, j, cost);
-  return count;
 }
 
 /**
@@ -282,7 +163,7 @@ export function searchGrid(
     const rs = v128.load64_splat(row + 4 * rowBytes);
     const thresholds = f64x2.splat(threshold);
     for (let t: u32 = 0; t < tiles; t += 2) {
-      const lower = f64x2.add(pair(ps, qs, rs, tileTable + (<usize>t << 3), tileBytes), f64x2.splat(rowConstant));
+      const lower = f64x2.add(pairTerms(ps, qs, rs, tileTable + (<usize>t << 3), tileBytes), f64x2.splat(rowConstant));
       // The threshold of all cells is at most that of the feasible ones: one comparison passes over both.
       if (!v128.any_true(f64x2.le(lower, thresholds))) continue;
       for (let lane: u32 = 0; lane < 2; lane++) {
@@ -290,8 +171,12 @@ export function searchGrid(
         const from = (t + lane) * TILE;
         const to = min(from + TILE, m);
         const split = min(max(limit, from), to);
-        if (from < split && bound <= threshold) least = min(least, leastTerm(row, rowBytes, columnTable, columnBytes, from, split));
-        if (split < to && bound <= freeThreshold) rest = min(rest, leastTerm(row, rowBytes, columnTable, columnBytes, split, to));
+        if (from < split && bound <= threshold) {
+          least = min(least, leastTerm(row, rowBytes, columnTable, columnBytes, from, split));
+        }
+        if (split < to && bound <= freeThreshold) {
+          rest = min(rest, leastTerm(row, rowBytes, columnTable, columnBytes, split, to));
+        }
       }
     }
     rest = min(least, rest) + rowConstant;
@@ -317,31 +202,6 @@ export function searchGrid(
   return feasible;
 }
 
-/**
- * Writes the `top` cheapest feasible cells in order; returns how many there are. The top-th least row minimum is at least
- * the top-th least cost, so rows above it hold no answer.
- */
-function selectTop(
-  n: u32, m: u32, rowTable: usize, columnTable: usize, minima: usize, limits: usize,
-  topMinimum: f64, top: u32, list: usize,
-): u32 {
-  const rowBytes = <usize>n << 3;
-  const columnBytes = <usize>m << 3;
-  let count: u32 = 0;
-  for (let i: u32 = 0; i < n; i++) {
-    if (load<f64>(minima + (<usize>i << 3)) > topMinimum) continue;
-    const row = rowTable + (<usize>i << 3);
-    const limit = load<u32>(limits + (<usize>i << 2));
-    for (let j: u32 = 0; j < limit; j++) {
-      const cost = cellCost(row, rowBytes, columnTable + (<usize>j << 3), columnBytes);
-      if (count < top || cost < load<f64>(list + <usize>(top - 1) * CELL_BYTES, 8)) {
-        count = insertCell(list, count, top, i, j, cost);
-      }
-    }
-  }
-  return count;
-}
-
 /** Writes cost(i, j) to target[i * m + j], Infinity behind limits[i]. */
 export function costSurface(n: u32, m: u32, rowTable: usize, columnTable: usize, limits: usize, target: usize): void {
   const rowBytes = <usize>n << 3;
@@ -355,7 +215,7 @@ export function costSurface(n: u32, m: u32, rowTable: usize, columnTable: usize,
     const s = f64x2.splat(load<f64>(row + 5 * rowBytes));
     let j: u32 = 0;
     for (; j + 2 <= limit; j += 2) {
-      v128.store(target, f64x2.add(pair(p, q, r, columnTable + (<usize>j << 3), columnBytes), s));
+      v128.store(target, f64x2.add(pairTerms(p, q, r, columnTable + (<usize>j << 3), columnBytes), s));
       target += 16;
     }
     for (; j < m; j++) {

@@ -128,7 +128,8 @@ function addLanes(x: v128): i32 {
 @inline
 function addProducts(sum: v128, qEven: v128, qOdd: v128, p: usize, evenMask: v128): v128 {
   const x = v128.load(p);
-  return i32x4.add(i32x4.add(sum, i32x4.dot_i16x8_s(qEven, v128.and(x, evenMask))), i32x4.dot_i16x8_s(qOdd, i16x8.shr_u(x, 8)));
+  const even = i32x4.dot_i16x8_s(qEven, v128.and(x, evenMask));
+  return i32x4.add(i32x4.add(sum, even), i32x4.dot_i16x8_s(qOdd, i16x8.shr_u(x, 8)));
 }
 
 /** sum(query code * code) of the last codes, [p, end). */
@@ -184,29 +185,64 @@ export function dotInt8(query: usize, codes: usize, strideBytes: u32, rows: u32,
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function addSquares(sum: v128, q: v128, p: usize, evenMask: v128): v128 {
+  const difference = i8x16.abs(i8x16.sub(q, v128.load(p)));
+  const even = v128.and(difference, evenMask);
+  const odd = i16x8.shr_u(difference, 8);
+  return i32x4.add(i32x4.add(sum, i32x4.dot_i16x8_s(even, even)), i32x4.dot_i16x8_s(odd, odd));
+}
+
+/** sum((query code - code)^2) of the last codes, [p, end). */
+// @ts-ignore: decorator
+@inline
+function squareTail(sum: v128, q: usize, p: usize, end: usize): i32 {
+  let tail = addLanes(sum);
+  for (; p < end; p++, q++) {
+    const difference = <i32>load<u8>(q) - <i32>load<u8>(p);
+    tail += difference * difference;
+  }
+  return tail;
+}
+
 /** target[row] = sum((query code - code)^2), i32. `query` is one row of codes. */
-export function squaredL2Int8(query: usize, codes: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize): void {
+export function squaredL2Int8(
+  query: usize, codes: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize,
+): void {
   const evenMask = i16x8.splat(0xff);
-  for (let row: u32 = 0; row < rows; row++) {
-    let q = query;
-    let p = codes;
-    const end = codes + dimension;
-    let sum0 = i64x2.splat(0);
-    let sum1 = i64x2.splat(0);
-    for (; p + 16 <= end; p += 16, q += 16) {
-      const difference = i8x16.abs(i8x16.sub(v128.load(q), v128.load(p)));
-      const even = v128.and(difference, evenMask);
-      const odd = i16x8.shr_u(difference, 8);
-      sum0 = i32x4.add(sum0, i32x4.dot_i16x8_s(even, even));
-      sum1 = i32x4.add(sum1, i32x4.dot_i16x8_s(odd, odd));
+  const bulk = <usize>dimension & ~15;
+  const stride = <usize>strideBytes;
+  let row: u32 = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const a = codes;
+    const b = a + stride;
+    const c = b + stride;
+    const d = c + stride;
+    let sumA = i64x2.splat(0);
+    let sumB = sumA;
+    let sumC = sumA;
+    let sumD = sumA;
+    for (let i: usize = 0; i < bulk; i += 16) {
+      const q = v128.load(query + i);
+      sumA = addSquares(sumA, q, a + i, evenMask);
+      sumB = addSquares(sumB, q, b + i, evenMask);
+      sumC = addSquares(sumC, q, c + i, evenMask);
+      sumD = addSquares(sumD, q, d + i, evenMask);
     }
-    let sum = addLanes(i32x4.add(sum0, sum1));
-    for (; p < end; p++, q++) {
-      const difference = <i32>load<u8>(q) - <i32>load<u8>(p);
-      sum += difference * difference;
-    }
-    store<i32>(target, sum);
-    codes += strideBytes;
+    const q = query + bulk;
+    store<i32>(target, squareTail(sumA, q, a + bulk, a + dimension));
+    store<i32>(target, squareTail(sumB, q, b + bulk, b + dimension), 4);
+    store<i32>(target, squareTail(sumC, q, c + bulk, c + dimension), 8);
+    store<i32>(target, squareTail(sumD, q, d + bulk, d + dimension), 12);
+    codes += stride << 2;
+    target += 16;
+  }
+  for (; row < rows; row++) {
+    let sum = i64x2.splat(0);
+    for (let i: usize = 0; i < bulk; i += 16) sum = addSquares(sum, v128.load(query + i), codes + i, evenMask);
+    store<i32>(target, squareTail(sum, query + bulk, codes + bulk, codes + dimension));
+    codes += stride;
     target += 4;
   }
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as lancedb from '@lancedb/lancedb';
+import { ProgressLine, progressText } from '../src/cli/progress-line.js';
 import { Random } from '../src/core/random.js';
 import { median } from '../src/core/statistics.js';
 import type { Setting } from '../src/core/types.js';
@@ -19,7 +20,6 @@ import { openSink } from '../src/sinks/index.js';
 import { openSource } from '../src/sources/index.js';
 import { type Glove, prepareGlove } from './glove.js';
 import { describeMachine, formatTable } from './harness.js';
-import { ProgressLine } from './progress.js';
 
 const FIXED: readonly Setting[] = [
   { batchSize: 64, concurrency: 1 },
@@ -102,14 +102,7 @@ async function load(arm: Arm, kernels: Kernels, rows: number): Promise<Run> {
   const result = await ingest({ kernels }, source, sink, {
     ...(arm.fixed && { fixed: arm.fixed }),
     signal: interrupt.signal,
-    onProgress: ({ acknowledged, vectorsPerSecond, etaMs, setting }) =>
-      progress.show({
-        label: arm.name,
-        share: acknowledged / rows,
-        vectorsPerSecond,
-        etaMs: etaMs ?? Number.NaN,
-        setting,
-      }),
+    onProgress: (state) => progress.draw(`${arm.name.padEnd(9)} ${progressText(state)}`),
   });
   const seconds = (performance.now() - start) / 1000;
   if (result.acknowledged !== rows) {

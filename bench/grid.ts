@@ -1,4 +1,5 @@
-import { type GridRequest, gridTables, searchGrid } from '../src/kernels/grid.js';
+import { type GridRequest, searchGrid } from '../src/kernels/grid.js';
+import { type GridTables, gridTables } from '../src/kernels/grid-tables.js';
 import type { KernelCall, Kernels } from '../src/kernels/kernels.js';
 import { type BenchOptions, type Case, compare } from './harness.js';
 
@@ -23,12 +24,13 @@ export async function gridCases(kernels: Kernels, options: BenchOptions): Promis
   const call = captureKernelCall(kernels);
   const tables = gridTables(REQUEST);
   const perCell = { name: 'JS, the model per cell', run: () => searchPerCell(REQUEST) };
-  const separable = { name: 'JS, the same separable algorithm', run: () => searchSeparable(tables) };
+  const separable = { name: 'JS, separable, every cell', run: () => searchSeparable(tables, false) };
+  const pruned = { name: 'JS, separable, pruned alike', run: () => searchSeparable(tables, true) };
   const kernel = { name: 'searchGrid, kernel', input, run: () => kernels.call(call) };
   const whole = { name: 'searchGrid, request to result', input, run: () => searchGrid(kernels, REQUEST) };
   const cases: Case[] = [];
   for (const subject of [kernel, whole]) {
-    for (const baseline of [perCell, separable]) {
+    for (const baseline of [perCell, separable, pruned]) {
       cases.push(await compare({ ...subject, baseline }, options));
     }
   }
@@ -79,17 +81,24 @@ function searchPerCell(request: GridRequest): number {
   return best;
 }
 
-/** Tables and row minima as the kernel has them: limits, feasible and free minima, best of both. */
-function searchSeparable(tables: ReturnType<typeof gridTables>): number {
+const TILE = 32;
+
+/** What the kernel does up to the row minima, feasible and free, with or without passing over tiles of columns. */
+function searchSeparable(tables: GridTables, prune: boolean): number {
   const { rowTable, columnTable, bounds } = tables;
+  const tileTerms = tileTable(columnTable);
+  const tiles = COLUMNS / TILE;
+  const start = prune ? 2560 : 0;
   let best = Number.POSITIVE_INFINITY;
   let freeBest = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < ROWS; i++) {
+  for (let step = 0; step < ROWS; step++) {
+    const i = step <= start ? start - step : step;
     const b = rowTable[i]!;
     const service = rowTable[ROWS + i]!;
     const p = rowTable[2 * ROWS + i]!;
     const q = rowTable[3 * ROWS + i]!;
     const r = rowTable[4 * ROWS + i]!;
+    const s = rowTable[5 * ROWS + i]!;
     let limit = 0;
     if (bounds[2]! + bounds[3]! * b <= bounds[5]!) {
       while (
@@ -100,18 +109,36 @@ function searchSeparable(tables: ReturnType<typeof gridTables>): number {
         limit++;
       }
     }
+    const threshold = (best - s) * 1.03;
+    const freeThreshold = (freeBest - s) * 1.03;
     let least = Number.POSITIVE_INFINITY;
-    for (let j = 0; j < limit; j++) {
-      const cost = p * columnTable[2 * COLUMNS + j]! + q * columnTable[COLUMNS + j]! + r * columnTable[j]!;
-      if (cost < least) least = cost;
+    let free = Number.POSITIVE_INFINITY;
+    for (let t = 0; t < tiles; t++) {
+      const lower = p * tileTerms[2 * tiles + t]! + q * tileTerms[tiles + t]! + r * tileTerms[t]!;
+      if (prune && lower > threshold) continue;
+      const end = (t + 1) * TILE;
+      const split = Math.min(limit, end);
+      let j = t * TILE;
+      for (; j < split; j++) {
+        const cost = p * columnTable[2 * COLUMNS + j]! + q * columnTable[COLUMNS + j]! + r * columnTable[j]!;
+        if (cost < least) least = cost;
+      }
+      if (prune && lower > freeThreshold) continue;
+      for (; j < end; j++) {
+        const cost = p * columnTable[2 * COLUMNS + j]! + q * columnTable[COLUMNS + j]! + r * columnTable[j]!;
+        if (cost < free) free = cost;
+      }
     }
-    let free = least;
-    for (let j = limit; j < COLUMNS; j++) {
-      const cost = p * columnTable[2 * COLUMNS + j]! + q * columnTable[COLUMNS + j]! + r * columnTable[j]!;
-      if (cost < free) free = cost;
-    }
-    best = Math.min(best, least + rowTable[5 * ROWS + i]!);
-    freeBest = Math.min(freeBest, free + rowTable[5 * ROWS + i]!);
+    best = Math.min(best, least + s);
+    freeBest = Math.min(freeBest, least + s, free + s);
   }
   return best + freeBest;
+}
+
+/** The least c, v and u of each tile of columns. */
+function tileTable(columnTable: Float64Array): Float64Array {
+  const terms = new Float64Array((3 * COLUMNS) / TILE);
+  for (let t = 0; t < terms.length; t++)
+    terms[t] = Math.min(...columnTable.subarray(t * TILE, (t + 1) * TILE));
+  return terms;
 }

@@ -3,9 +3,18 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Bench, type Case, describeMachine, formatCases } from './harness.js';
 
-const suites = ['kernels', 'pool', 'model', 'control', 'ingest', 'service'].filter((name) =>
-  existsSync(new URL(`./${name}.ts`, import.meta.url)),
-);
+const suites = [
+  'kernels',
+  'quantizers',
+  'recall',
+  'wire',
+  'forest',
+  'pool',
+  'memory',
+  'model',
+  'ingest',
+  'service',
+].filter((name) => existsSync(new URL(`./${name}.ts`, import.meta.url)));
 
 function fail(message: string): never {
   console.error(message);

@@ -3,14 +3,13 @@ import { VectorBatchError } from '../core/errors.js';
 import { METRICS, type Metric, type Setting } from '../core/types.js';
 import { formatBytes, formatCount, formatDuration, parseBytes } from '../core/units.js';
 import type { PolicyName } from '../ingest/options.js';
-import type { Progress } from '../ingest/progress.js';
 import type { IngestReport } from '../ingest/report.js';
 import { openSink } from '../sinks/index.js';
 import { openSource } from '../sources/index.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, type Invocation, requiredText } from './command.js';
 import { interruptible } from './interrupt.js';
-import { bar, ProgressLine } from './progress-line.js';
+import { ProgressLine, progressText } from './progress-line.js';
 
 const DEFAULT_MEMORY = '512MB';
 
@@ -90,16 +89,6 @@ function fixedOption(invocation: Invocation): Setting | undefined {
     );
   }
   return { batchSize: Number(match[1]), concurrency: Number(match[2]) };
-}
-
-function progressText(progress: Progress): string {
-  const { acknowledged, rejected, total, vectorsPerSecond, etaMs, setting } = progress;
-  const share = total
-    ? `${bar((acknowledged + rejected) / total, 20)} ${formatCount(acknowledged)} / ${formatCount(total)}`
-    : formatCount(acknowledged);
-  const eta = etaMs === null ? '' : `  ETA ${formatDuration(etaMs)}`;
-  const refused = rejected > 0 ? `  ${formatCount(rejected)} refused` : '';
-  return `${share}  ${formatCount(vectorsPerSecond)}/s${eta}  ${setting.batchSize}x${setting.concurrency}${refused}`;
 }
 
 function reportText(report: IngestReport): string {

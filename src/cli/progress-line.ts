@@ -1,25 +1,50 @@
-/** A line on stderr that is drawn over itself; silent where stderr is not a terminal. */
+import { formatCount, formatDuration } from '../core/units.js';
+import type { Progress } from '../ingest/progress.js';
+
+const REDRAW_MS = 50;
+const BAR_WIDTH = 24;
+
+/** A line on stderr that is drawn over itself; only what is printed shows where stderr is not a terminal. */
 export class ProgressLine {
   readonly #active = process.stderr.isTTY === true;
-  #drawn = false;
+  #drawnMs = Number.NEGATIVE_INFINITY;
 
   draw(text: string): void {
-    if (!this.#active) return;
-    const width = (process.stderr.columns ?? 80) - 1;
-    process.stderr.write(`\r\x1b[2K${text.length > width ? text.slice(0, width) : text}`);
-    this.#drawn = true;
+    if (!this.#active || performance.now() - this.#drawnMs < REDRAW_MS) return;
+    this.#drawnMs = performance.now();
+    this.#write(text);
+  }
+
+  /** Ends the line with a text that stays. */
+  print(text: string): void {
+    this.clear();
+    process.stderr.write(`${text}\n`);
   }
 
   /** Removes the line, so that what is printed next starts on a clean one. */
   clear(): void {
-    if (this.#drawn) process.stderr.write('\r\x1b[2K');
-    this.#drawn = false;
+    if (this.#active) this.#write('');
+    this.#drawnMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #write(text: string): void {
+    process.stderr.write(`\r\x1b[2K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`);
   }
 }
 
-/** `████████▌         ` for 0.47 of 18. */
-export function bar(share: number, width: number): string {
-  const eighths = Math.round(Math.min(1, Math.max(0, share)) * width * 8);
-  const partial = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8]!;
-  return ('█'.repeat(Math.floor(eighths / 8)) + partial).padEnd(width);
+/** How far a load is, how fast, how long still, and with which setting: one line. */
+export function progressText(progress: Progress): string {
+  const { acknowledged, rejected, total, vectorsPerSecond, etaMs, setting } = progress;
+  const done = total
+    ? `${bar((acknowledged + rejected) / total)} ${Math.floor((100 * (acknowledged + rejected)) / total)} %  ${formatCount(acknowledged)} / ${formatCount(total)}`
+    : `${formatCount(acknowledged)} vectors`;
+  const rate = `${formatCount(vectorsPerSecond)}/s`;
+  const eta = etaMs === null ? '' : `  ETA ${formatDuration(etaMs)}`;
+  const refused = rejected > 0 ? `  ${formatCount(rejected)} refused` : '';
+  return `${done}  ${rate}${eta}  ${setting.batchSize} x ${setting.concurrency}${refused}`;
+}
+
+function bar(share: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * BAR_WIDTH);
+  return '█'.repeat(full).padEnd(BAR_WIDTH, '░');
 }

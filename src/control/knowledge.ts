@@ -75,10 +75,10 @@ export class Knowledge {
     return predicted * (1000 / cell.msPerRow / predicted) ** trust;
   }
 
-  /** Forgets every cell; what was learnt stays as the shape to start from. For when the database has changed. */
+  /** Forgets everything, the prior too: the database has changed, and the model stays only until the next measurement. */
   forget(): void {
     this.#cells.clear();
-    this.#prior = this.#model ?? this.#prior;
+    this.#prior = undefined;
   }
 }
 

@@ -15,7 +15,9 @@ export interface ModelGuidedOptions {
 
 /** The first batches of a connection are 1.5 to 2 times slower; they are sent at the starting point and not judged. */
 const WARM_UP_BATCHES = 2;
-/** Drift: the median residual of so many batches is off by more than the factor. */
+/** After settling, so many batches show what the model's usual error is at the setting. */
+const CALIBRATION_BATCHES = 24;
+/** Drift: the median residual of so many batches is off by more than the factor, for so many batches on end. */
 const DRIFT_BATCHES = 8;
 const DRIFT_FACTOR = 1.3;
 /** Batches between two searches: doubled every time a search confirms what was known, so a noisy sink is left in peace. */
@@ -40,11 +42,12 @@ export class ModelGuidedPolicy implements Policy {
   /** The search under way and the window of its current probe; neither while settled. */
   #search: Search | undefined;
   #window: Window | undefined;
-  /** Latency over prediction, batch by batch, since the policy settled: the last {@link DRIFT_BATCHES}. */
+  /** Latency over prediction of the last batches since the policy settled. */
   #residuals: number[] = [];
-  /** Median residual of the first batches after settling: what "as predicted" means from then on. */
+  /** Median residual of the first batches after settling: what "as predicted" means from then on; 0 before it is known. */
   #usual = 0;
   #settledBatches = 0;
+  #driftedBatches = 0;
   #settledMs = 0;
   #patience = FIRST_PATIENCE;
 
@@ -116,13 +119,15 @@ export class ModelGuidedPolicy implements Policy {
     this.#patience = sameSetting(step.value, this.#settled)
       ? Math.min(MOST_PATIENCE, this.#patience * 2)
       : FIRST_PATIENCE;
-    this.#best = this.#settled = step.value;
+    const { batchSize, concurrency } = step.value;
+    this.#best = this.#settled = { batchSize, concurrency };
     this.#reason = 'the best measured; holding';
     this.#search = undefined;
     this.#window = undefined;
     this.#residuals = [];
     this.#usual = 0;
     this.#settledBatches = 0;
+    this.#driftedBatches = 0;
     this.#settledMs = this.#nowMs;
   }
 
@@ -132,14 +137,15 @@ export class ModelGuidedPolicy implements Policy {
     if (!model || sample.startMs < this.#settledMs) return;
     const predictedMs = latencyMs(model, { batchSize: sample.rows, concurrency: sample.inFlight });
     this.#residuals.push((sample.endMs - sample.startMs) / predictedMs);
+    if (this.#usual === 0) {
+      if (this.#residuals.length < CALIBRATION_BATCHES) return;
+      this.#usual = median(this.#residuals);
+    }
     this.#settledBatches++;
-    if (this.#residuals.length < DRIFT_BATCHES) return;
-    const residual = median(this.#residuals);
-    this.#residuals.shift();
-    if (this.#usual === 0) this.#usual = residual;
-    if (this.#settledBatches < this.#patience) return;
-    const drift = residual / this.#usual;
-    if (drift < DRIFT_FACTOR && drift > 1 / DRIFT_FACTOR) return;
+    this.#residuals = this.#residuals.slice(-DRIFT_BATCHES);
+    const drift = median(this.#residuals) / this.#usual;
+    this.#driftedBatches = drift < DRIFT_FACTOR && drift > 1 / DRIFT_FACTOR ? 0 : this.#driftedBatches + 1;
+    if (this.#driftedBatches < DRIFT_BATCHES || this.#settledBatches < this.#patience) return;
     // What was measured before the change says nothing about the database after it.
     this.#world.knowledge.forget();
     this.#start(searchAll(this.best, this.#world));

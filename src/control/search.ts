@@ -46,6 +46,10 @@ const LADDER: WindowLength = { batches: 3, minMs: 20 };
 const DUEL: WindowLength = { batches: 3, minMs: 15 };
 /** A setting measured this often has nothing to prove any more. */
 const PROVEN_BATCHES = 12;
+/** What was never measured may be this much better than the model holds; it shrinks as it is measured. */
+const OPTIMISM = 0.03;
+/** And it may be this much worse: what is settled on in the end should be proven. */
+const CAUTION = 0.08;
 const MOST_DUELS = 12;
 /** Where the concurrency ladder starts: the smallest rung on the plateau, for requests in flight make up for smaller ones. */
 const PLATEAU = 0.92;
@@ -118,10 +122,8 @@ function* climbConcurrency(start: Setting, growth: number, world: Surroundings):
     const next = clampSetting({ ...best, concurrency: best.concurrency * 2 }, world.bounds);
     if (next.concurrency <= best.concurrency) return best;
     if (!affordable(next, 2 * next.concurrency, world, CONCURRENCY_EXPLORATION_SHARE)) return best;
-    if (knowledge.batches(next) === 0) {
-      const result = yield probeOf(world, next, `concurrency ladder: do ${next.concurrency} in flight gain?`);
-      if (result.batches === 0) return best;
-    }
+    const result = yield probeOf(world, next, `concurrency ladder: do ${next.concurrency} in flight gain?`);
+    if (result.batches === 0) return best;
     if (knowledge.estimate(next) < growth * knowledge.estimate(best)) return best;
     best = next;
   }
@@ -142,35 +144,29 @@ function* descendConcurrency(start: Setting, world: Surroundings): Search {
 }
 
 /**
- * Duels: the best setting by the estimate, among the neighbours of what was measured, against the holder, in
- * turn, so that a drift favours neither. Every duel sharpens the estimate; the search ends when it keeps
- * pointing at a setting that is proven, and then takes the smallest setting within tolerance of it.
+ * Duels: the most promising setting, among the neighbours of what was measured, against the holder, in turn,
+ * so that a drift favours neither. Every duel sharpens the estimates; the search ends when they keep pointing
+ * at a setting that is proven, and then takes the smallest one measured that is within tolerance of the best.
  */
 export function* refine(start: Setting, world: Surroundings): Search {
+  const { knowledge } = world;
   let holder = clampSetting(start, world.bounds);
   for (let duel = 0; duel < MOST_DUELS; duel++) {
-    const challenger = favourite(holder, world);
-    const proven = world.knowledge.batches(challenger) >= PROVEN_BATCHES;
-    const cost = DUEL.batches + challenger.concurrency;
-    if (proven || !affordable(challenger, 2 * cost, world)) {
-      if (proven) holder = challenger;
-      break;
-    }
-    const pair = sameSetting(holder, challenger)
-      ? [challenger]
-      : duel % 2 === 0
-        ? [challenger, holder]
-        : [holder, challenger];
-    for (const setting of pair) {
+    const challenger = mostPromising(holder, world);
+    if (knowledge.batches(challenger) >= PROVEN_BATCHES) break;
+    if (!affordable(challenger, 2 * (DUEL.batches + challenger.concurrency), world)) break;
+    const pair = sameSetting(holder, challenger) ? [challenger] : [challenger, holder];
+    for (const setting of duel % 2 === 0 ? pair : pair.toReversed()) {
       yield { setting, length: DUEL, reason: `comparing ${label(challenger)} with ${label(holder)}` };
     }
-    if (world.knowledge.estimate(challenger) > world.knowledge.estimate(holder)) holder = challenger;
+    if (knowledge.estimate(challenger) > knowledge.estimate(holder)) holder = challenger;
   }
-  return clampSetting(holder, world.bounds);
+  const measured = knowledge.cells.filter((cell) => sameSetting(cell, clampSetting(cell, world.bounds)));
+  return smallestWithin(measured, (setting) => estimateWith(knowledge, setting, -CAUTION)) ?? holder;
 }
 
-/** The smallest setting whose estimate is within tolerance of the best, at most one step away from something measured. */
-function favourite(holder: Setting, { knowledge, bounds }: Surroundings): Setting {
+/** The smallest setting that may be within tolerance of the best, at most one step away from something measured. */
+function mostPromising(holder: Setting, { knowledge, bounds }: Surroundings): Setting {
   const candidates = new Map<string, Setting>();
   for (const cell of [holder, ...knowledge.cells]) {
     for (const setting of withNeighbours(cell)) {
@@ -178,11 +174,24 @@ function favourite(holder: Setting, { knowledge, bounds }: Surroundings): Settin
       candidates.set(label(granted), granted);
     }
   }
-  const settings = [...candidates.values()];
-  const best = Math.max(...settings.map((setting) => knowledge.estimate(setting)));
-  return settings
-    .filter((setting) => knowledge.estimate(setting) >= TOLERANCE * best)
-    .reduce((a, b) => (load(b) < load(a) || (load(b) === load(a) && b.concurrency < a.concurrency) ? b : a));
+  const promise = (setting: Setting) => estimateWith(knowledge, setting, OPTIMISM);
+  return smallestWithin([...candidates.values()], promise)!;
+}
+
+/** The estimate of a setting, changed by `doubt` as far as it is not proven. */
+function estimateWith(knowledge: Knowledge, setting: Setting, doubt: number): number {
+  const unproven = Math.max(0, 1 - knowledge.batches(setting) / PROVEN_BATCHES);
+  return knowledge.estimate(setting) * (1 + doubt * unproven);
+}
+
+/** The least straining of the settings whose rate is within tolerance of the best one's. */
+function smallestWithin(
+  settings: readonly Setting[],
+  rate: (setting: Setting) => number,
+): Setting | undefined {
+  const enough = TOLERANCE * Math.max(...settings.map(rate));
+  const asGood = settings.filter((setting) => rate(setting) >= enough);
+  return asGood.length === 0 ? undefined : asGood.reduce((a, b) => (strain(b) < strain(a) ? b : a));
 }
 
 /** A setting and those half a batch doubling, or half the requests in flight, away. */
@@ -211,7 +220,8 @@ function probeOf({ knowledge }: Surroundings, { batchSize, concurrency }: Settin
   };
 }
 
-const load = (setting: Setting): number => setting.batchSize * setting.concurrency;
+/** What a setting asks of the database: rows in flight, and more the more requests they come in. */
+const strain = (setting: Setting): number => setting.batchSize * setting.concurrency ** 1.5;
 const label = (setting: Setting): string => `${setting.batchSize} x ${setting.concurrency}`;
 
 /** A probe of so many batches must leave most of the data to profit from what it finds. */

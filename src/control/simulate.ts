@@ -1,5 +1,6 @@
 import { Random } from '../core/random.js';
 import type { Setting } from '../core/types.js';
+import { vectorsPerSecond } from '../model/cost.js';
 import { FixedPolicy } from './fixed.js';
 import { Guard } from './guard.js';
 import type { Decision, Policy } from './policy.js';
@@ -120,20 +121,25 @@ export function simulate(scenario: Scenario, policy: Policy, seed: number): Simu
 /** A setting that sends everything in fewer rounds than this is not measured but truncated. */
 const FEWEST_ROUNDS = 16;
 
+/** A setting that the cost model alone holds this much slower than the best cannot be the best. */
+const WORTH_SIMULATING = 0.4;
+
 /** The best a fixed setting achieves on the whole load, over a grid of powers of two; jitter and warm-up left out. */
 export function oracle(scenario: Scenario): Setting & { vectorsPerSecond: number } {
   const { jitter: _, warmUp: __, ...steady } = scenario;
-  let best = { batchSize: 1, concurrency: 1, vectorsPerSecond: 0 };
-  for (let batchSize = 16; batchSize <= Math.min(8192, scenario.rows); batchSize *= 2) {
-    if (batchSize > (scenario.limits?.maxRows ?? Infinity)) break;
-    for (
-      let concurrency = 1;
-      concurrency <= 16 && FEWEST_ROUNDS * batchSize * concurrency <= scenario.rows;
-      concurrency *= 2
-    ) {
-      const { vectorsPerSecond } = simulate(steady, new FixedPolicy({ batchSize, concurrency }), 0);
-      if (vectorsPerSecond > best.vectorsPerSecond) best = { batchSize, concurrency, vectorsPerSecond };
+  const { cost, limits, rows } = scenario;
+  const grid: Setting[] = [];
+  for (let batchSize = 16; batchSize <= Math.min(8192, limits?.maxRows ?? Infinity); batchSize *= 2) {
+    for (let concurrency = 1; concurrency <= 16; concurrency *= 2) {
+      if (FEWEST_ROUNDS * batchSize * concurrency <= rows) grid.push({ batchSize, concurrency });
     }
   }
-  return best;
+  const peak = Math.max(...grid.map((setting) => vectorsPerSecond(cost, setting)));
+  return grid
+    .filter((setting) => vectorsPerSecond(cost, setting) >= WORTH_SIMULATING * peak)
+    .map((setting) => ({
+      ...setting,
+      vectorsPerSecond: simulate(steady, new FixedPolicy(setting), 0).vectorsPerSecond,
+    }))
+    .reduce((a, b) => (b.vectorsPerSecond > a.vectorsPerSecond ? b : a));
 }

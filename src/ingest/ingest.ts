@@ -8,6 +8,9 @@ import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { Random } from '../core/random.js';
 import { formatCount } from '../core/units.js';
 import type { Kernels } from '../kernels/kernels.js';
+import type { CostModel } from '../model/cost.js';
+import { costAt } from '../model/law.js';
+import { PROFILES } from '../model/profiles.js';
 import { Bell } from './bell.js';
 import { DeadLetters } from './deadLetters.js';
 import { Delivery } from './delivery.js';
@@ -154,7 +157,7 @@ class Load {
   }
 
   #envelope(): Guard {
-    const { fixed, prior, memoryBudgetBytes, maxConcurrency } = this.#options;
+    const { fixed, memoryBudgetBytes, maxConcurrency } = this.#options;
     const { dimension } = this.#source;
     const limits = this.#sink.limits();
     const bytesPerRow = this.#sink.bytesPerVector(dimension);
@@ -174,8 +177,16 @@ class Load {
     };
     if (fixed) return new Guard(new FixedPolicy(fixed), envelope);
     const bounds = { ...UNBOUNDED, maxBatchSize, maxConcurrency: envelope.maxConcurrency };
+    const prior = this.#prior();
     const initial = initialSetting(prior, bounds);
     return new Guard(new ModelGuidedPolicy({ initial, ...(prior ? { prior } : {}) }), envelope);
+  }
+
+  /** What the caller, or else the database's profile, knows of its cost. */
+  #prior(): CostModel | undefined {
+    const { database } = this.#sink;
+    const profile = PROFILES.find(({ name, aliases }) => name === database || aliases.includes(database));
+    return this.#options.prior ?? (profile && costAt(profile.law, this.#source.dimension));
   }
 
   async #read(
@@ -338,7 +349,7 @@ class Load {
       resumedFrom: 0,
       seconds,
       vectorsPerSecond: seconds > 0 ? acknowledged / seconds : 0,
-      best: this.#guard?.best ?? fixed ?? initialSetting(this.#options.prior, UNBOUNDED),
+      best: this.#guard?.best ?? fixed ?? initialSetting(this.#prior(), UNBOUNDED),
       settings,
       latencyMs: {
         p50: latencies.percentile(0.5),

@@ -20,7 +20,7 @@ export interface IngestOptions {
   fixed?: Setting;
   /** Who chooses the setting. Default `model-guided`, or `fixed` where `fixed` is given. */
   policy?: PolicyName;
-  /** What is known of the database's cost beforehand: where the policy begins. */
+  /** What is known of the database's cost beforehand: where the policy begins. Default: the database's profile, if it has one. */
   prior?: CostModel;
   /** Called at most about ten times a second, and once at the end. */
   onProgress?: (progress: Progress) => void;

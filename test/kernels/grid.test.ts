@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.js';
-import { type GridLimits, type GridRequest, gridTables, searchGrid } from '../../src/kernels/grid.js';
+import { type GridLimits, type GridRequest, searchGrid } from '../../src/kernels/grid.js';
+import { gridTables } from '../../src/kernels/grid-tables.js';
 import { latencyMs, vectorsPerSecond } from '../../src/model/cost.js';
 import { type ReferenceCell, searchGridReference } from '../reference/grid.js';
 import { arena, kernels, SEED } from './support.js';
@@ -158,6 +159,44 @@ describe('the grid search', () => {
     expect(place(result.plateau)).toEqual(expected.plateau);
     expect(result.top.map(place)).toEqual(expected.top);
     expect(result.feasibleCells).toBe(expected.feasibleCells);
+  });
+
+  it.each([
+    ['rises to the last cell', { sigma: 0, kappa: 0, superLinearMs: 0 }, { throughput: 1 }],
+    ['falls to the first cell', { sigma: 1, kappa: 0.01 }, { latency: 1 }],
+    ['is the same everywhere', { fixedMs: 0, superLinearMs: 0, sigma: 1, kappa: 0 }, { throughput: 1 }],
+    ['has its best inside', { sigma: 0.01, kappa: 1e-4 }, { throughput: 1 }],
+  ])('passes over no answer where the surface %s', (_, model, weights) => {
+    const request: GridRequest = {
+      ...base,
+      model: { ...base.model, ...model },
+      weights: { throughput: 0, latency: 0, memory: 0, requests: 0, ...weights },
+      batchSizes: Array.from({ length: 300 }, (_, i) => 1 + i),
+      concurrencies: Array.from({ length: 128 }, (_, j) => 1 + j),
+      limits: { itemCount: 30_000 },
+      plateauTolerance: 0,
+      top: 20,
+    };
+    const expected = searchGridReference(request, gridTables(request));
+    const result = searchGrid(kernels, request);
+    expect(place(result.best)).toEqual(expected.best);
+    expect(place(result.plateau)).toEqual(expected.plateau);
+    expect(result.top.map(place)).toEqual(expected.top);
+    expect(place(result.unlimited.best)).toEqual(expected.unlimited.best);
+  });
+
+  it('allows a setting that needs exactly what a limit grants', () => {
+    const free = searchGrid(kernels, base);
+    const { batchSize, concurrency, memoryBytes, latencyMs } = free.best!;
+    const limits = {
+      maxMemoryBytes: memoryBytes,
+      maxLatencyMs: latencyMs,
+      maxRequestBytes: 200 + 4000 * batchSize,
+      maxRows: batchSize,
+      maxConcurrency: concurrency,
+      itemCount: batchSize * concurrency,
+    };
+    expect(searchGrid(kernels, { ...base, limits }).best).toEqual(free.best);
   });
 
   it('prefers the smaller of two equal settings', () => {

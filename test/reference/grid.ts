@@ -1,4 +1,4 @@
-import type { GridBound, GridRequest, GridTables } from '../../src/kernels/grid.js';
+import type { GridBound, GridRequest, GridTables } from '../../src/kernels/grid-tables.js';
 
 export interface ReferenceCell {
   batchSize: number;

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { UNBOUNDED } from '../../src/control/bounds.js';
+import { FixedPolicy } from '../../src/control/fixed.js';
+import { initialSetting } from '../../src/control/initial.js';
+import { ModelGuidedPolicy } from '../../src/control/modelGuided.js';
+import { parseScenario, type Scenario } from '../../src/control/scenario.js';
+import { oracle, simulate } from '../../src/control/simulate.js';
+
+const scenario = (part: Partial<Scenario>): Scenario => ({
+  ...{ sentence: '', dimension: 128, rows: 300_000 },
+  cost: { fixedMs: 4, perVectorMs: 0.006, superLinearMs: 0.0002, sigma: 0.5, kappa: 0.03 },
+  bands: { shareOfOracle: [0, 2], batchSize: [1, 1e6], concurrency: [1, 64] },
+  ...part,
+});
+const policy = () => new ModelGuidedPolicy({ initial: { batchSize: 128, concurrency: 1 } });
+
+describe('the model-guided policy', () => {
+  it('decides the same for the same samples', () => {
+    const noisy = scenario({ jitter: 0.4 });
+    const runs = [1, 1, 2].map((seed) => simulate(noisy, policy(), seed).settings);
+    expect(runs[0]).toEqual(runs[1]);
+    expect(runs[0]).not.toEqual(runs[2]);
+  });
+
+  it('comes within 5 % of the best fixed setting where nothing is random', () => {
+    const still = scenario({ rows: 1_000_000 });
+    expect(simulate(still, policy(), 1).vectorsPerSecond).toBeGreaterThan(
+      0.95 * oracle(still).vectorsPerSecond,
+    );
+  });
+
+  it('beats 100 x 1 threefold, ramp included, where the fixed cost dominates', () => {
+    const load = scenario({ rows: 100_000, jitter: 0.2 });
+    const usual = simulate(load, new FixedPolicy({ batchSize: 100, concurrency: 1 }), 1).vectorsPerSecond;
+    for (const seed of [1, 2, 3, 4, 5]) {
+      expect(simulate(load, policy(), seed).vectorsPerSecond).toBeGreaterThan(3 * usual);
+    }
+  });
+
+  it('discards the first batches, however slow they are', () => {
+    const cold = scenario({ warmUp: { batches: 2, factor: 50 } });
+    const warm = simulate(scenario({}), policy(), 1);
+    expect(simulate(cold, policy(), 1).settings.at(-1)).toMatchObject({
+      batchSize: warm.settings.at(-1)!.batchSize,
+      concurrency: warm.settings.at(-1)!.concurrency,
+    });
+  });
+
+  it('leaves a steady database in peace once it has settled', () => {
+    const { settings } = simulate(scenario({ rows: 5_000_000, jitter: 0.2 }), policy(), 1);
+    expect(settings.length).toBeLessThan(60);
+    expect(settings.at(-1)!.atMs).toBeLessThan(10_000);
+  });
+
+  it('notices a database that has become slower, and searches again', () => {
+    const stepped = scenario({
+      rows: 3_000_000,
+      jitter: 0.1,
+      steps: [{ atMs: 8000, fixed: 30, perVector: 1 }],
+    });
+    const { settings } = simulate(stepped, policy(), 1);
+    expect(settings.some(({ atMs }) => atMs > 8000 && atMs < 12_000)).toBe(true);
+  });
+
+  it('never sends more than is granted while it searches', () => {
+    const limited = scenario({ limits: { maxRows: 300, tells: true }, pushBack: { inFlight: 3 } });
+    const { settings, best } = simulate(limited, policy(), 3);
+    expect(best.batchSize).toBeLessThanOrEqual(300);
+    const learnt = settings.findIndex(({ batchSize }) => batchSize > 300);
+    expect(settings.slice(learnt + 1).every(({ batchSize }) => batchSize <= 300)).toBe(true);
+  });
+});
+
+describe('the starting point', () => {
+  it('is a quarter of the prior’s best batch and half of its requests in flight', () => {
+    const prior = { fixedMs: 4, perVectorMs: 0.006, superLinearMs: 0, sigma: 0.3, kappa: 0.05 };
+    const { batchSize, concurrency } = initialSetting(prior, UNBOUNDED);
+    expect(batchSize).toBe(2048);
+    expect(concurrency).toBe(2);
+    expect(initialSetting(prior, { ...UNBOUNDED, maxBatchSize: 166, maxConcurrency: 1 })).toEqual({
+      batchSize: 42,
+      concurrency: 1,
+    });
+    expect(initialSetting(undefined, UNBOUNDED)).toEqual({ batchSize: 128, concurrency: 1 });
+  });
+});
+
+describe('a scenario file', () => {
+  it('that is not one is refused with its name and the field', () => {
+    expect(() => parseScenario('{', 'a.json')).toThrow(/a\.json: the file is not JSON/);
+    expect(() => parseScenario('{"sentence":"x","dimension":0}', 'a.json')).toThrow(/"dimension" is 0/);
+    expect(() =>
+      parseScenario('{"sentence":"x","dimension":1,"rows":5,"cost":{"fixedMs":-1}}', 'a.json'),
+    ).toThrow(expect.objectContaining({ code: 'VBO_ERR_SCENARIO' }));
+  });
+});

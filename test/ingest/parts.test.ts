@@ -1,0 +1,89 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/core/random.js';
+import { Bell } from '../../src/ingest/bell.js';
+import { DuplicateFilter } from '../../src/ingest/duplicates.js';
+import { LatencyHistogram } from '../../src/ingest/histogram.js';
+import { Permits } from '../../src/ingest/permits.js';
+import { retryDelayMs } from '../../src/ingest/retry.js';
+
+describe('the duplicate filter', () => {
+  it('agrees with a set', () => {
+    const id = fc.oneof(fc.string({ maxLength: 3 }), fc.integer({ min: -50, max: 50 }), fc.double());
+    fc.assert(
+      fc.property(fc.array(id, { maxLength: 500 }), (ids) => {
+        const filter = new DuplicateFilter(1e6);
+        const seen = new Set<string>();
+        for (const value of ids) {
+          const key = `${typeof value} ${Object.is(value, -0) ? '-0' : value}`;
+          expect(filter.add(value)).toBe(!seen.has(key));
+          seen.add(key);
+        }
+        expect(filter.size).toBe(seen.size);
+      }),
+      { seed: 11 },
+    );
+  });
+
+  it('takes no two of a million different ids for the same', () => {
+    const filter = new DuplicateFilter(1e9);
+    let isNew = true;
+    for (let i = 0; i < 500_000; i++) isNew = filter.add(i) && filter.add(`doc-${i}`) && isNew;
+    expect(isNew).toBe(true);
+    expect(filter.add('doc-77')).toBe(false);
+  });
+
+  it('stops at its memory, and says so', () => {
+    const filter = new DuplicateFilter(1e5);
+    for (let i = 0; i < 20_000; i++) filter.add(i);
+    expect(filter.full).toBe(true);
+    expect(filter.add(1)).toBe(true);
+  });
+});
+
+describe('the latency histogram', () => {
+  it('is within 2 % of the exact percentiles', () => {
+    const random = new Random(5);
+    const histogram = new LatencyHistogram();
+    const values = Array.from({ length: 20_000 }, () => Math.exp(3 * random.normal()) * 5);
+    for (const value of values) histogram.add(value);
+    values.sort((a, b) => a - b);
+    for (const share of [0.01, 0.5, 0.95, 0.99, 1]) {
+      const exact = values[Math.ceil(share * values.length) - 1]!;
+      expect(Math.abs(histogram.percentile(share) / exact - 1)).toBeLessThan(0.02);
+    }
+  });
+
+  it('is 0 of nothing', () => {
+    expect(new LatencyHistogram().percentile(0.5)).toBe(0);
+  });
+});
+
+describe('permits', () => {
+  it('follow a limit that moves, and take none back', async () => {
+    let limit = 3;
+    const permits = new Permits(() => limit, new Bell());
+    while (permits.available) permits.take();
+    expect(permits.inFlight).toBe(3);
+    limit = 1;
+    permits.giveBack();
+    permits.giveBack();
+    expect(permits.available).toBe(false);
+    const idle = permits.idle();
+    permits.giveBack();
+    await idle;
+    expect(permits.available).toBe(true);
+  });
+});
+
+it('retries wait from 200 ms to 30 s, half of it random, and as long as the sink asks, up to two minutes', () => {
+  const random = new Random(1);
+  for (let attempt = 1; attempt < 20; attempt++) {
+    const full = Math.min(30_000, 100 * 2 ** attempt);
+    const delay = retryDelayMs(attempt, random);
+    expect(delay).toBeGreaterThanOrEqual(full / 2);
+    expect(delay).toBeLessThan(full);
+  }
+  expect(retryDelayMs(1, random, 5000)).toBe(5000);
+  expect(retryDelayMs(1, random, 1e9)).toBe(120_000);
+});
