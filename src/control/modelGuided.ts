@@ -3,7 +3,7 @@ import { type CostModel, latencyMs } from '../model/cost.js';
 import { type Bounds, clampSetting, sameSetting, UNBOUNDED } from './bounds.js';
 import { Knowledge } from './knowledge.js';
 import type { BatchSample, Decision, Policy } from './policy.js';
-import { type Probe, type Search, type Surroundings, searchAll } from './search.js';
+import { type Probe, type Search, type Surroundings, searchAgain, searchAll } from './search.js';
 import { type Measurement, median, Window } from './window.js';
 
 export interface ModelGuidedOptions {
@@ -23,6 +23,8 @@ const DRIFT_FACTOR = 1.3;
 /** Batches between two searches: doubled every time a search confirms what was known, so a noisy sink is left in peace. */
 const FIRST_PATIENCE = 32;
 const MOST_PATIENCE = 4096;
+/** Without any drift the neighbourhood is looked at again after so many times the patience. */
+const SECOND_LOOK = 2;
 
 /**
  * The default policy. It ramps while real data flows, fits the cost model to what it sees, settles, and
@@ -48,6 +50,8 @@ export class ModelGuidedPolicy implements Policy {
   #usual = 0;
   #settledBatches = 0;
   #driftedBatches = 0;
+  /** On which side of what was known the last window of a well-known setting lay: slower -1, faster 1, neither 0. */
+  #surprise: -1 | 0 | 1 = 0;
   #settledMs = 0;
   #patience = FIRST_PATIENCE;
 
@@ -75,9 +79,7 @@ export class ModelGuidedPolicy implements Policy {
   limit(bounds: Bounds): void {
     this.#world.bounds = bounds;
     const probed = this.#window?.setting;
-    if (probed && !sameSetting(probed, clampSetting(probed, bounds))) {
-      this.#proceed({ ...probed, vectorsPerSecond: 0, latencyMs: 0, batches: 0 });
-    }
+    if (probed && !this.#isGranted(probed)) this.#proceed(notMeasured(probed));
   }
 
   observe(sample: BatchSample): void {
@@ -87,17 +89,25 @@ export class ModelGuidedPolicy implements Policy {
     if (this.#warmUp > 0) {
       if (--this.#warmUp === 0) this.#start(searchAll(this.best, this.#world));
     } else if (this.#window) {
-      if (this.#window.add(sample) && this.#window.full) {
-        const measurement = this.#window.measurement();
-        const { knowledge } = this.#world;
-        knowledge.add(measurement);
-        if (knowledge.estimate(measurement) > knowledge.estimate(this.#best))
-          this.#best = this.#window.setting;
-        this.#proceed(measurement);
-      }
+      this.#window.add(sample);
+      if (this.#window.full) this.#learn(this.#window.measurement());
     } else {
       this.#watch(sample);
     }
+  }
+
+  #learn(measurement: Measurement): void {
+    if (this.#contradicts(measurement)) {
+      this.#startAfresh();
+      return;
+    }
+    const { knowledge } = this.#world;
+    knowledge.add(measurement);
+    if (knowledge.estimate(measurement) > knowledge.estimate(this.#best)) {
+      const { batchSize, concurrency } = measurement;
+      this.#best = { batchSize, concurrency };
+    }
+    this.#proceed(measurement);
   }
 
   #start(search: Search): void {
@@ -109,7 +119,11 @@ export class ModelGuidedPolicy implements Policy {
     this.#follow(this.#search!.next(measurement));
   }
 
-  #follow(step: IteratorResult<Probe, Setting>): void {
+  #follow(first: IteratorResult<Probe, Setting>): void {
+    let step = first;
+    while (!step.done && !this.#isGranted(step.value.setting)) {
+      step = this.#search!.next(notMeasured(step.value.setting));
+    }
     if (!step.done) {
       const before = this.#window?.setting ?? this.best;
       this.#window = new Window(step.value.setting, step.value.length, this.#nowMs, before);
@@ -131,6 +145,10 @@ export class ModelGuidedPolicy implements Policy {
     this.#settledMs = this.#nowMs;
   }
 
+  #isGranted(setting: Setting): boolean {
+    return sameSetting(setting, clampSetting(setting, this.#world.bounds));
+  }
+
   #watch(sample: BatchSample): void {
     const { model } = this.#world.knowledge;
     // Batches sent before the policy settled ran beside those of another setting.
@@ -145,9 +163,35 @@ export class ModelGuidedPolicy implements Policy {
     this.#residuals = this.#residuals.slice(-DRIFT_BATCHES);
     const drift = median(this.#residuals) / this.#usual;
     this.#driftedBatches = drift < DRIFT_FACTOR && drift > 1 / DRIFT_FACTOR ? 0 : this.#driftedBatches + 1;
-    if (this.#driftedBatches < DRIFT_BATCHES || this.#settledBatches < this.#patience) return;
-    // What was measured before the change says nothing about the database after it.
+    if (this.#settledBatches < this.#patience) return;
+    if (this.#driftedBatches < DRIFT_BATCHES) {
+      if (this.#settledBatches >= SECOND_LOOK * this.#patience)
+        this.#start(searchAgain(this.best, this.#world));
+      return;
+    }
+    this.#startAfresh();
+  }
+
+  /** Whether settings known well have been measured far from what is known of them, twice on end, on the same side. */
+  #contradicts(measurement: Measurement): boolean {
+    const { knowledge } = this.#world;
+    if (knowledge.batches(measurement) < DRIFT_BATCHES) return false;
+    const ratio = measurement.vectorsPerSecond / knowledge.estimate(measurement);
+    const side = ratio > DRIFT_FACTOR ? 1 : ratio < 1 / DRIFT_FACTOR ? -1 : 0;
+    const contradicts = side !== 0 && side === this.#surprise;
+    this.#surprise = side;
+    return contradicts;
+  }
+
+  /** What was measured before a change says nothing about the database after it. */
+  #startAfresh(): void {
+    this.#surprise = 0;
     this.#world.knowledge.forget();
     this.#start(searchAll(this.best, this.#world));
   }
+}
+
+/** What a search gets for a setting that the envelope does not allow. */
+function notMeasured(setting: Setting): Measurement {
+  return { ...setting, vectorsPerSecond: 0, latencyMs: 0, batches: 0 };
 }

@@ -48,6 +48,8 @@ const DUEL: WindowLength = { batches: 3, minMs: 15 };
 const PROVEN_BATCHES = 12;
 /** What was never measured may be this much better than the model holds; it shrinks as it is measured. */
 const OPTIMISM = 0.03;
+/** The same for a second look, that has time to doubt what noise may have spoilt the first time. */
+const SECOND_OPTIMISM = 0.1;
 /** And it may be this much worse: what is settled on in the end should be proven. */
 const CAUTION = 0.08;
 const MOST_DUELS = 12;
@@ -68,7 +70,13 @@ export function* searchAll(start: Setting, world: Surroundings): Search {
   const first = yield* climbConcurrency(start, STEEP_CONCURRENCY, world);
   const plateau = yield* climbBatchSize(first, world);
   const peak = yield* climbConcurrency(plateau, CONCURRENCY_GROWTH, world);
-  return yield* refine(peak === plateau ? yield* descendConcurrency(plateau, world) : peak, world);
+  const summit = peak === plateau ? yield* descendConcurrency(plateau, world) : peak;
+  return yield* refine(summit, OPTIMISM, world);
+}
+
+/** A second look at the neighbourhood of a setting that has been held for a while. */
+export function* searchAgain(held: Setting, world: Surroundings): Search {
+  return yield* refine(held, SECOND_OPTIMISM, world);
 }
 
 /**
@@ -145,14 +153,14 @@ function* descendConcurrency(start: Setting, world: Surroundings): Search {
 
 /**
  * Duels: the most promising setting, among the neighbours of what was measured, against the holder, in turn,
- * so that a drift favours neither. Every duel sharpens the estimates; the search ends when they keep pointing
+ * so that a drift favours neither. `optimism` is what the unmeasured is given in advance. Every duel sharpens the estimates; the search ends when they keep pointing
  * at a setting that is proven, and then takes the smallest one measured that is within tolerance of the best.
  */
-export function* refine(start: Setting, world: Surroundings): Search {
+function* refine(start: Setting, optimism: number, world: Surroundings): Search {
   const { knowledge } = world;
   let holder = clampSetting(start, world.bounds);
   for (let duel = 0; duel < MOST_DUELS; duel++) {
-    const challenger = mostPromising(holder, world);
+    const challenger = mostPromising(holder, optimism, world);
     if (knowledge.batches(challenger) >= PROVEN_BATCHES) break;
     if (!affordable(challenger, 2 * (DUEL.batches + challenger.concurrency), world)) break;
     const pair = sameSetting(holder, challenger) ? [challenger] : [challenger, holder];
@@ -166,7 +174,7 @@ export function* refine(start: Setting, world: Surroundings): Search {
 }
 
 /** The smallest setting that may be within tolerance of the best, at most one step away from something measured. */
-function mostPromising(holder: Setting, { knowledge, bounds }: Surroundings): Setting {
+function mostPromising(holder: Setting, optimism: number, { knowledge, bounds }: Surroundings): Setting {
   const candidates = new Map<string, Setting>();
   for (const cell of [holder, ...knowledge.cells]) {
     for (const setting of withNeighbours(cell)) {
@@ -174,7 +182,7 @@ function mostPromising(holder: Setting, { knowledge, bounds }: Surroundings): Se
       candidates.set(label(granted), granted);
     }
   }
-  const promise = (setting: Setting) => estimateWith(knowledge, setting, OPTIMISM);
+  const promise = (setting: Setting) => estimateWith(knowledge, setting, optimism);
   return smallestWithin([...candidates.values()], promise)!;
 }
 

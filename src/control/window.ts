@@ -23,6 +23,8 @@ export interface Measurement extends Setting {
 /** Two batches this long together are enough: slow sinks have little relative noise and much to lose. */
 const SLOW_MS = 1500;
 const MAX_BATCHES = 256;
+/** So many batches of another kind: the setting does not come about (payloads at a byte limit, say), and waiting is no use. */
+const MOST_FOREIGN = 64;
 /** A batch cut short by more than this tells about another size. */
 const MIN_FILL = 0.75;
 /** A latency above so many medians is a stall and counts as this many. */
@@ -43,6 +45,8 @@ export class Window {
   readonly #latenciesMs: number[] = [];
   /** Time one row took of the whole load: latency / (rows x in flight). */
   readonly #msPerRow: number[] = [];
+  /** Batches since it opened that did not belong here. */
+  #foreign = 0;
   #totalMs = 0;
   #firstMs = Number.POSITIVE_INFINITY;
   #lastMs = 0;
@@ -59,7 +63,10 @@ export class Window {
   /** Takes a sample if it belongs here; says whether it did. */
   add(sample: BatchSample): boolean {
     if (sample.outcome !== 'ok' || sample.startMs < this.#openedMs) return false;
-    if (!sameSetting(sample, this.setting) || sample.rows < MIN_FILL * sample.batchSize) return false;
+    if (!sameSetting(sample, this.setting) || sample.rows < MIN_FILL * sample.batchSize) {
+      this.#foreign++;
+      return false;
+    }
     if (this.#unsettled > 0) {
       this.#unsettled--;
       return true;
@@ -75,7 +82,7 @@ export class Window {
 
   get full(): boolean {
     const batches = this.#latenciesMs.length;
-    if (batches >= MAX_BATCHES) return true;
+    if (batches >= MAX_BATCHES || this.#foreign > MOST_FOREIGN) return true;
     const wanted = Math.max(this.#length.batches, this.setting.concurrency);
     const { hopelessBelow = 0 } = this.#length;
     if (batches >= 2 && 1000 / meanWithoutStalls(this.#msPerRow) < hopelessBelow) return true;

@@ -1,34 +1,30 @@
 import { setMaxListeners } from 'node:events';
 import { UNBOUNDED } from '../control/bounds.js';
-import { FixedPolicy } from '../control/fixed.js';
-import { Guard } from '../control/guard.js';
+import type { Guard } from '../control/guard.js';
 import { initialSetting } from '../control/initial.js';
-import { ModelGuidedPolicy } from '../control/modelGuided.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { Random } from '../core/random.js';
 import { formatCount } from '../core/units.js';
 import type { Kernels } from '../kernels/kernels.js';
-import type { CostModel } from '../model/cost.js';
-import { costAt } from '../model/law.js';
-import { PROFILES } from '../model/profiles.js';
 import { Bell } from './bell.js';
 import { DeadLetters } from './deadLetters.js';
 import { Delivery } from './delivery.js';
+import { createGuard, priorOf } from './envelope.js';
 import { Intake } from './intake.js';
 import { type IngestOptions, type ResolvedIngestOptions, resolveIngestOptions } from './options.js';
+import { PeakRss } from './peakRss.js';
 import { Permits } from './permits.js';
 import type { RejectedRecord, Sink, Source, SourceChunk } from './ports.js';
 import { ProgressReporter } from './progress.js';
 import { ReadAhead } from './readAhead.js';
+import { reconcile } from './reconcile.js';
 import type { IngestReport } from './report.js';
 import type { Rows } from './rows.js';
 import { Tally } from './tally.js';
 
-/** Shares of the memory budget; the rest is the source's own buffers and the dead letters. */
+/** Shares of the memory budget, beside that of the requests in flight (`envelope.ts`); the rest is the source's own buffers and the dead letters. */
 const READ_AHEAD_SHARE = 1 / 2;
-const IN_FLIGHT_SHARE = 1 / 4;
 const DUPLICATES_SHARE = 1 / 8;
-const DEFAULT_MAX_CONCURRENCY = 16;
 /** Reading pauses when this much is waiting, or two rounds of requests if that is more. */
 const READ_AHEAD_BYTES = 16e6;
 /** Too many rejections stop the load: more than this share of the records met, and at least so many. */
@@ -61,7 +57,7 @@ class Load {
   readonly #tally = new Tally();
   readonly #deadLetters: DeadLetters;
   readonly #startMs: number;
-  readonly #startRssBytes = process.resourceUsage().maxRSS * 1024;
+  readonly #rss = new PeakRss();
   readonly #progress: ProgressReporter | undefined;
   /** Rings whenever rows, memory or permits come or go. */
   readonly #bell = new Bell();
@@ -69,7 +65,6 @@ class Load {
   readonly #warnings: string[] = [];
   #failure: VectorBatchError | undefined;
   #guard: Guard | undefined;
-  #rssBytes = 0;
   #dispatched = 0;
 
   constructor(kernels: Kernels, source: Source, sink: Sink, options: ResolvedIngestOptions) {
@@ -125,7 +120,7 @@ class Load {
     await this.#sink.open({ dimension, metric, idType, hasPayloads: sample?.payloads !== undefined });
     try {
       const before = await this.#sink.count?.();
-      const guard = this.#envelope();
+      const guard = createGuard(this.#source, this.#sink, this.#options);
       this.#guard = guard;
       const intake = new Intake({
         ...{ kernels: this.#kernels, source: this.#source, metric, idType },
@@ -149,44 +144,14 @@ class Load {
       this.#warnings.push(...intake.warnings());
       if (this.#failure) return null;
       await this.#sink.finish();
-      return this.#reconcile(before, await this.#sink.count?.());
+      const { acknowledged } = this.#tally;
+      const verdict = reconcile(this.#sink, { before, after: await this.#sink.count?.(), acknowledged });
+      if (verdict.warning) this.#warnings.push(verdict.warning);
+      return verdict.reconciled;
     } finally {
       // Settings that were changed for the load are restored even if it failed.
       if (this.#failure) await this.#attend('finish the sink', () => this.#sink.finish());
     }
-  }
-
-  #envelope(): Guard {
-    const { fixed, memoryBudgetBytes, maxConcurrency } = this.#options;
-    const { dimension } = this.#source;
-    const limits = this.#sink.limits();
-    const bytesPerRow = this.#sink.bytesPerVector(dimension);
-    const maxBatchSize = limits.maxRows ?? UNBOUNDED.maxBatchSize;
-    const envelope = {
-      maxBatchSize,
-      // What the sink calls useful does not bind a caller who asked for more.
-      maxConcurrency: Math.max(
-        maxConcurrency ?? limits.maxConcurrency ?? DEFAULT_MAX_CONCURRENCY,
-        fixed?.concurrency ?? 1,
-      ),
-      maxBatchBytes: limits.maxBytes ?? Number.POSITIVE_INFINITY,
-      bytesPerRow,
-      memoryBytes: memoryBudgetBytes * IN_FLIGHT_SHARE,
-      // A row in flight is a part of a body and may have been copied to join two slabs.
-      memoryBytesPerRow: bytesPerRow + 4 * dimension,
-    };
-    if (fixed) return new Guard(new FixedPolicy(fixed), envelope);
-    const bounds = { ...UNBOUNDED, maxBatchSize, maxConcurrency: envelope.maxConcurrency };
-    const prior = this.#prior();
-    const initial = initialSetting(prior, bounds);
-    return new Guard(new ModelGuidedPolicy({ initial, ...(prior ? { prior } : {}) }), envelope);
-  }
-
-  /** What the caller, or else the database's profile, knows of its cost. */
-  #prior(): CostModel | undefined {
-    const { database } = this.#sink;
-    const profile = PROFILES.find(({ name, aliases }) => name === database || aliases.includes(database));
-    return this.#options.prior ?? (profile && costAt(profile.law, this.#source.dimension));
   }
 
   async #read(
@@ -254,8 +219,9 @@ class Load {
     }
     rows.hold.release();
     permits.giveBack();
-    this.#progress?.update(this.#options.clock.now(), guard.setting);
-    this.#rssBytes = Math.max(this.#rssBytes, process.resourceUsage().maxRSS * 1024);
+    const nowMs = this.#options.clock.now();
+    this.#progress?.update(nowMs, guard.setting);
+    this.#rss.observe(nowMs);
   }
 
   #remainingRows(): number | undefined {
@@ -274,25 +240,6 @@ class Load {
         `${formatCount(rejected)} of ${formatCount(rejected + acknowledged)} records were rejected, most lately with ${record.code}: ${record.message}`,
         { details: { rejected, acknowledged, rejectedByCode: this.#tally.rejectedByCode } },
       ),
-    );
-  }
-
-  /** @throws VBO_ERR_RECONCILE */
-  #reconcile(before: number | undefined, after: number | undefined): boolean | null {
-    if (before === undefined || after === undefined) return null;
-    const { acknowledged } = this.#tally;
-    const grown = after - before;
-    if (grown === acknowledged) return true;
-    if (this.#sink.upserts && before > 0 && grown >= 0 && grown < acknowledged) {
-      this.#warnings.push(
-        `${this.#sink.name} held ${formatCount(before)} records before; ${formatCount(acknowledged - grown)} of the acknowledged ones replaced records of the same id.`,
-      );
-      return null;
-    }
-    throw new VectorBatchError(
-      'VBO_ERR_RECONCILE',
-      `${this.#sink.name} acknowledged ${formatCount(acknowledged)} records, but its count went from ${formatCount(before)} to ${formatCount(after)}.`,
-      { details: { before, after, acknowledged } },
     );
   }
 
@@ -349,7 +296,10 @@ class Load {
       resumedFrom: 0,
       seconds,
       vectorsPerSecond: seconds > 0 ? acknowledged / seconds : 0,
-      best: this.#guard?.best ?? fixed ?? initialSetting(this.#prior(), UNBOUNDED),
+      best:
+        this.#guard?.best ??
+        fixed ??
+        initialSetting(priorOf(this.#source, this.#sink, this.#options), UNBOUNDED),
       settings,
       latencyMs: {
         p50: latencies.percentile(0.5),
@@ -357,17 +307,11 @@ class Load {
         p99: latencies.percentile(0.99),
       },
       bytesSent,
-      peakRssBytes: this.#peakRssBytes(),
+      peakRssBytes: this.#rss.peakBytes(),
       retries,
       reconciled,
       model: this.#guard?.model ?? null,
       warnings: this.#warnings,
     };
-  }
-
-  /** The process's peak if it was reached during the load, else the most seen at a batch's end. */
-  #peakRssBytes(): number {
-    const peak = process.resourceUsage().maxRSS * 1024;
-    return peak > this.#startRssBytes ? peak : this.#rssBytes;
   }
 }

@@ -5,6 +5,7 @@ import { initialSetting } from '../../src/control/initial.js';
 import { ModelGuidedPolicy } from '../../src/control/modelGuided.js';
 import { parseScenario, type Scenario } from '../../src/control/scenario.js';
 import { oracle, simulate } from '../../src/control/simulate.js';
+import { sampleOf } from './support.js';
 
 const scenario = (part: Partial<Scenario>): Scenario => ({
   ...{ sentence: '', dimension: 128, rows: 300_000 },
@@ -46,10 +47,30 @@ describe('the model-guided policy', () => {
     });
   });
 
-  it('leaves a steady database in peace once it has settled', () => {
-    const { settings } = simulate(scenario({ rows: 5_000_000, jitter: 0.2 }), policy(), 1);
-    expect(settings.length).toBeLessThan(60);
-    expect(settings.at(-1)!.atMs).toBeLessThan(10_000);
+  it('looks again ever more rarely at a steady database', () => {
+    const { settings, totalMs } = simulate(scenario({ rows: 20_000_000, jitter: 0.2 }), policy(), 1);
+    const inThe = (from: number, to: number) =>
+      settings.filter(({ atMs }) => atMs >= from * totalMs && atMs < to * totalMs).length;
+    expect(inThe(0, 0.25)).toBeGreaterThan(inThe(0.25, 1));
+    expect(settings.length).toBeLessThan(120);
+  });
+
+  it('gives up a probe that never comes about', () => {
+    const stuck = policy();
+    // A byte limit cuts every batch to half of what was asked for.
+    for (let i = 0; i < 2000; i++) {
+      const { batchSize, concurrency } = stuck.setting;
+      stuck.observe(
+        sampleOf({
+          batchSize,
+          rows: Math.ceil(batchSize / 2),
+          concurrency,
+          startMs: 10 * i,
+          endMs: 10 * i + 10,
+        }),
+      );
+    }
+    expect(stuck.setting.reason).not.toMatch(/warming up|starting point/);
   });
 
   it('notices a database that has become slower, and searches again', () => {

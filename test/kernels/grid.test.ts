@@ -208,6 +208,17 @@ describe('the grid search', () => {
     expect(result.top.map((cell) => cell.concurrency)).toEqual([1, 2, 4]);
   });
 
+  it('prefers the smaller batch also when the search meets the equal larger one first', () => {
+    // ms per vector: 5 at b = 1, 4 at b = 2 and at b = 4. The search starts at a promising row, here the 17th.
+    const model = { fixedMs: 4, perVectorMs: 1, superLinearMs: 1, sigma: 0, kappa: 0 };
+    const batchSizes = [1, 2, ...new Array<number>(18).fill(4)];
+    const request = { ...base, model, batchSizes, concurrencies: [1], plateauTolerance: 0, top: 1 };
+    const result = searchGrid(kernels, request);
+    expect(result.best!.batchSize).toBe(2);
+    expect(result.plateau!.batchSize).toBe(2);
+    expect(result.top[0]!.batchSize).toBe(2);
+  });
+
   it('says which limit binds, and by how much every passed limit was passed', () => {
     const { unlimited } = searchGrid(kernels, base);
     const { batchSize, concurrency } = unlimited.plateau;

@@ -41,4 +41,4 @@ for (const key of ["recommended_batch_size", "recommended_concurrency", "predict
   if (!(key in answer)) throw new Error("missing " + key);
 '
 echo 'import { VectorBatchOptimizer } from "vector-batch-optimizer"; export const create: () => Promise<VectorBatchOptimizer> = () => VectorBatchOptimizer.create();' >use.mts
-"$project/node_modules/.bin/tsc" --noEmit --strict --target es2022 --module nodenext --lib es2023,esnext.disposable,dom --typeRoots "$project/node_modules/@types" use.mts
+"$project/node_modules/.bin/tsc" --noEmit --strict --target es2022 --module nodenext --lib es2023,esnext.disposable,dom --typeRoots "$project/node_modules/@types" --types node use.mts
