@@ -1,8 +1,13 @@
 /**
- * What a good JavaScript engineer writes without WebAssembly: typed arrays, no allocation in loops, locals
- * hoisted. `kernels.ts` holds the kernels against these.
+ * What a good JavaScript engineer writes for the same result without WebAssembly: one plain loop over typed arrays per
+ * job, locals hoisted, nothing allocated inside, each function only ever called with the same types of arrays (V8
+ * compiles a loop that sees two kinds of array to much slower code). `kernels.ts` holds the kernels against these.
+ *
+ * Where a kernel rounds in float32, the plain loop computes in float64: it may differ in the last bit, never in the
+ * work done.
  */
 
+/** Rows `stride` elements apart, padding zeroed: `set` per row, the engine's memmove. */
 export function packRows(
   source: Float32Array,
   dimension: number,
@@ -16,6 +21,20 @@ export function packRows(
   }
 }
 
+/** One `set` per row. */
+export function unpackRows(
+  source: Float32Array,
+  stride: number,
+  target: Float32Array,
+  dimension: number,
+): void {
+  const rows = target.length / dimension;
+  for (let row = 0; row < rows; row++) {
+    target.set(source.subarray(row * stride, row * stride + dimension), row * dimension);
+  }
+}
+
+/** The transpose to blocks of 64 vectors: rows read in order, one store per line. */
 export function rowsToBlocks(source: Float32Array, dimension: number, target: Float32Array): void {
   const rows = source.length / dimension;
   for (let v = 0; v < rows; v++) {
@@ -25,6 +44,7 @@ export function rowsToBlocks(source: Float32Array, dimension: number, target: Fl
   }
 }
 
+/** The way back: rows written in order. */
 export function blocksToRows(source: Float32Array, dimension: number, target: Float32Array): void {
   const rows = target.length / dimension;
   for (let v = 0; v < rows; v++) {
@@ -41,14 +61,14 @@ const half = {
 for (let i = 0; i < 256; i++) {
   const e = i - 127;
   const [base, shift] =
-    e < -24
-      ? [0, 24]
+    e < -25
+      ? [0, 25]
       : e < -14
-        ? [0x400 >> (-e - 14), -e - 1]
+        ? [0, -e - 1]
         : e <= 15
-          ? [(e + 15) << 10, 13]
+          ? [(e + 14) << 10, 13]
           : e < 128
-            ? [0x7c00, 24]
+            ? [0x7c00, 25]
             : [0x7c00, 13];
   half.base[i] = base;
   half.base[i | 256] = base | 0x8000;
@@ -56,7 +76,10 @@ for (let i = 0; i < 256; i++) {
   half.shift[i | 256] = shift;
 }
 
-/** The table method (van der Zijp, "Fast Half Float Conversions"), rounding half up. */
+/**
+ * The table method (J. van der Zijp, "Fast Half Float Conversions"): two tables by sign and exponent, no branch.
+ * Rounds to nearest even as the kernel does, by adding half a step less one, and the step's own last bit.
+ */
 export function encodeFloat16(source: Float32Array, target: Uint16Array): void {
   const bits = new Uint32Array(source.buffer, source.byteOffset, source.length);
   const { base, shift } = half;
@@ -64,8 +87,9 @@ export function encodeFloat16(source: Float32Array, target: Uint16Array): void {
     const x = bits[k]!;
     const index = x >>> 23;
     const s = shift[index]!;
-    const mantissa = x & 0x7fffff;
-    target[k] = base[index]! + (mantissa >>> s) + ((mantissa >>> (s - 1)) & 1);
+    // With the hidden bit; that is why the base of a normal number is one exponent less.
+    const mantissa = (x & 0x7fffff) | 0x800000;
+    target[k] = base[index]! + ((mantissa + (1 << (s - 1)) - 1 + ((mantissa >>> s) & 1)) >>> s);
   }
 }
 
@@ -77,11 +101,13 @@ for (let h = 0; h < 65_536; h++) {
   halfValues[h] = h & 0x8000 ? -value : value;
 }
 
+/** One table of all 65,536 values. */
 export function decodeFloat16(source: Uint16Array, target: Float32Array): void {
   for (let k = 0; k < source.length; k++) target[k] = halfValues[source[k]!]!;
 }
 
-export function minMax(source: Float32Array): number {
+/** Two comparisons an element. */
+export function minMax(source: Float32Array): { min: number; max: number } {
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
   for (let k = 0; k < source.length; k++) {
@@ -89,10 +115,24 @@ export function minMax(source: Float32Array): number {
     if (x < min) min = x;
     if (x > max) max = x;
   }
-  return min + max;
+  return { min, max };
 }
 
+/** Scale, clamp, round half up. */
 export function encodeInt8(
+  source: Float32Array,
+  target: Uint8Array,
+  inverse: number,
+  offset: number,
+): void {
+  for (let k = 0; k < source.length; k++) {
+    const scaled = (source[k]! - offset) * inverse;
+    target[k] = scaled > 0 ? (scaled < 127 ? (scaled + 0.5) | 0 : 127) : 0;
+  }
+}
+
+/** {@link encodeInt8} that keeps the sum of each row's codes and of their squares. */
+export function encodeInt8WithTerms(
   source: Float32Array,
   dimension: number,
   target: Uint8Array,
@@ -116,28 +156,57 @@ export function encodeInt8(
   }
 }
 
+/** One multiplication and one addition an element. */
 export function decodeInt8(source: Uint8Array, target: Float32Array, alpha: number, offset: number): void {
   for (let k = 0; k < source.length; k++) target[k] = source[k]! * alpha + offset;
 }
 
-export function encodeBits(source: Float32Array, target: Uint8Array): void {
-  for (let k = 0, byte = 0; k < source.length; k += 8, byte++) {
-    target[byte] =
-      (source[k]! > 0 ? 1 : 0) |
-      (source[k + 1]! > 0 ? 2 : 0) |
-      (source[k + 2]! > 0 ? 4 : 0) |
-      (source[k + 3]! > 0 ? 8 : 0) |
-      (source[k + 4]! > 0 ? 16 : 0) |
-      (source[k + 5]! > 0 ? 32 : 0) |
-      (source[k + 6]! > 0 ? 64 : 0) |
-      (source[k + 7]! > 0 ? 128 : 0);
+/** Eight comparisons a byte; rows start at multiples of `strideBytes`. */
+export function encodeBits(
+  source: Float32Array,
+  dimension: number,
+  target: Uint8Array,
+  strideBytes: number,
+): void {
+  const rows = source.length / dimension;
+  for (let row = 0; row < rows; row++) {
+    let k = row * dimension;
+    let to = row * strideBytes;
+    const end = k + dimension;
+    for (; k + 8 <= end; k += 8) {
+      target[to++] =
+        (source[k]! > 0 ? 1 : 0) |
+        (source[k + 1]! > 0 ? 2 : 0) |
+        (source[k + 2]! > 0 ? 4 : 0) |
+        (source[k + 3]! > 0 ? 8 : 0) |
+        (source[k + 4]! > 0 ? 16 : 0) |
+        (source[k + 5]! > 0 ? 32 : 0) |
+        (source[k + 6]! > 0 ? 64 : 0) |
+        (source[k + 7]! > 0 ? 128 : 0);
+    }
+    if (k === end) continue;
+    let byte = 0;
+    for (let bit = 1; k < end; k++, bit <<= 1) if (source[k]! > 0) byte |= bit;
+    target[to] = byte;
   }
 }
 
-export function decodeBits(source: Uint8Array, target: Float32Array): void {
-  for (let k = 0; k < target.length; k++) target[k] = (source[k >>> 3]! >>> (k & 7)) & 1 ? 1 : -1;
+/** One shift and one choice an element. */
+export function decodeBits(
+  source: Uint8Array,
+  strideBytes: number,
+  target: Float32Array,
+  dimension: number,
+): void {
+  const rows = target.length / dimension;
+  for (let row = 0; row < rows; row++) {
+    const from = row * strideBytes;
+    const to = row * dimension;
+    for (let d = 0; d < dimension; d++) target[to + d] = (source[from + (d >>> 3)]! >>> (d & 7)) & 1 ? 1 : -1;
+  }
 }
 
+/** 32 bits at a time, bits counted in parallel inside the word ("Hacker's Delight", 5-1). */
 export function hamming(query: Uint32Array, bits: Uint32Array, target: Int32Array): void {
   const words = query.length;
   for (let row = 0; row < target.length; row++) {
@@ -153,45 +222,53 @@ export function hamming(query: Uint32Array, bits: Uint32Array, target: Int32Arra
   }
 }
 
-export function dotRows(
-  query: Float32Array | Uint8Array,
-  rows: Float32Array | Uint8Array,
-  target: Float32Array | Int32Array,
-): void {
+/** One multiplication and one addition an element. */
+export function dotFloat32(query: Float32Array, rows: Float32Array, target: Float32Array): void {
   const dimension = query.length;
   for (let row = 0; row < target.length; row++) {
-    let sum0 = 0;
-    let sum1 = 0;
-    let sum2 = 0;
-    let sum3 = 0;
+    let sum = 0;
     const first = row * dimension;
-    for (let d = 0; d < dimension; d += 4) {
-      sum0 += query[d]! * rows[first + d]!;
-      sum1 += query[d + 1]! * rows[first + d + 1]!;
-      sum2 += query[d + 2]! * rows[first + d + 2]!;
-      sum3 += query[d + 3]! * rows[first + d + 3]!;
-    }
-    target[row] = sum0 + sum1 + (sum2 + sum3);
+    for (let d = 0; d < dimension; d++) sum += query[d]! * rows[first + d]!;
+    target[row] = sum;
   }
 }
 
-export function squaredL2Rows(
-  query: Float32Array | Uint8Array,
-  rows: Float32Array | Uint8Array,
-  target: Float32Array | Int32Array,
-): void {
+/** One difference and its square an element. */
+export function squaredL2Float32(query: Float32Array, rows: Float32Array, target: Float32Array): void {
   const dimension = query.length;
   for (let row = 0; row < target.length; row++) {
-    let sum0 = 0;
-    let sum1 = 0;
+    let sum = 0;
     const first = row * dimension;
-    for (let d = 0; d < dimension; d += 2) {
-      const a = query[d]! - rows[first + d]!;
-      const b = query[d + 1]! - rows[first + d + 1]!;
-      sum0 += a * a;
-      sum1 += b * b;
+    for (let d = 0; d < dimension; d++) {
+      const difference = query[d]! - rows[first + d]!;
+      sum += difference * difference;
     }
-    target[row] = sum0 + sum1;
+    target[row] = sum;
+  }
+}
+
+/** {@link dotFloat32} of codes, in integers. */
+export function dotInt8(query: Uint8Array, rows: Uint8Array, target: Int32Array): void {
+  const dimension = query.length;
+  for (let row = 0; row < target.length; row++) {
+    let sum = 0;
+    const first = row * dimension;
+    for (let d = 0; d < dimension; d++) sum = (sum + query[d]! * rows[first + d]!) | 0;
+    target[row] = sum;
+  }
+}
+
+/** {@link squaredL2Float32} of codes, in integers. */
+export function squaredL2Int8(query: Uint8Array, rows: Uint8Array, target: Int32Array): void {
+  const dimension = query.length;
+  for (let row = 0; row < target.length; row++) {
+    let sum = 0;
+    const first = row * dimension;
+    for (let d = 0; d < dimension; d++) {
+      const difference = query[d]! - rows[first + d]!;
+      sum = (sum + difference * difference) | 0;
+    }
+    target[row] = sum;
   }
 }
 
@@ -204,7 +281,7 @@ export function firstNonFinite(source: Float32Array): number {
   return -1;
 }
 
-/** FNV-1a over 32-bit words: about the best that a 32-bit multiplier does per byte. */
+/** FNV-1a over 32-bit words, not the kernel's XXH64: about the best that a 32-bit multiplier does per byte. */
 export function hash(words: Uint32Array): number {
   let h = 0x811c9dc5;
   for (let k = 0; k < words.length; k++) h = Math.imul(h ^ words[k]!, 0x01000193);
