@@ -1,3 +1,4 @@
+import { median } from '../core/statistics.js';
 import type { Setting } from '../core/types.js';
 import { sameSetting } from './bounds.js';
 import type { BatchSample } from './policy.js';
@@ -105,12 +106,4 @@ export class Window {
 function meanWithoutStalls(values: readonly number[]): number {
   const most = STALL * median(values);
   return values.reduce((sum, value) => sum + Math.min(value, most), 0) / Math.max(1, values.length);
-}
-
-/** Middle value (mean of the two middle ones); 0 of nothing. */
-export function median(values: readonly number[]): number {
-  if (values.length === 0) return 0;
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

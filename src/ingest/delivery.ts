@@ -3,6 +3,7 @@ import type { AttemptOutcome } from '../control/policy.js';
 import { TimeoutEstimator } from '../control/timeout.js';
 import type { Clock } from '../core/clock.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
 import type { Random } from '../core/random.js';
 import type { Setting } from '../core/types.js';
 import { formatDuration } from '../core/units.js';
@@ -15,6 +16,7 @@ export interface DeliveryOptions {
   readonly sink: Sink;
   readonly guard: Guard;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly random: Random;
   readonly tally: Tally;
   readonly maxAttempts: number;
@@ -58,7 +60,7 @@ export class Delivery {
 
   /** Sends until there is an answer; returns the error if it is that these rows cannot be stored together. */
   async #send(rows: Rows, setting: Setting): Promise<VectorBatchError | undefined> {
-    const { clock, random, stop, tally, maxAttempts } = this.#options;
+    const { clock, logger, random, stop, tally, maxAttempts } = this.#options;
     const sequence = this.#sequence++;
     const startMs = clock.now();
     for (let attempt = 1, failures = 0; ; attempt++) {
@@ -78,6 +80,7 @@ export class Delivery {
         case 'retry':
           if (++failures >= maxAttempts) throw outcome.error;
       }
+      logger.warn({ sequence, rows: rows.count, attempt, outcome: outcome.kind }, outcome.error.message);
       const retryAfterMs = outcome.kind === 'backOff' ? outcome.retryAfterMs : 0;
       // A load that ends does not wait: what was not acknowledged by now is reported as such.
       const waited = await clock.sleep(retryDelayMs(attempt, random, retryAfterMs), stop).then(

@@ -2,7 +2,7 @@ import { UNBOUNDED } from '../control/bounds.js';
 import { FixedPolicy } from '../control/fixed.js';
 import { Guard } from '../control/guard.js';
 import { initialSetting } from '../control/initial.js';
-import { ModelGuidedPolicy } from '../control/modelGuided.js';
+import { ModelGuidedPolicy } from '../control/model-guided.js';
 import type { CostModel } from '../model/cost.js';
 import { costAt } from '../model/law.js';
 import { PROFILES } from '../model/profiles.js';

@@ -7,16 +7,16 @@ import { Random } from '../core/random.js';
 import { formatCount } from '../core/units.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { Bell } from './bell.js';
-import { DeadLetters } from './deadLetters.js';
+import { DeadLetters } from './dead-letters.js';
 import { Delivery } from './delivery.js';
 import { createGuard, priorOf } from './envelope.js';
 import { Intake } from './intake.js';
 import { type IngestOptions, type ResolvedIngestOptions, resolveIngestOptions } from './options.js';
-import { PeakRss } from './peakRss.js';
+import { PeakRss } from './peak-rss.js';
 import { Permits } from './permits.js';
 import type { RejectedRecord, Sink, Source, SourceChunk } from './ports.js';
 import { ProgressReporter } from './progress.js';
-import { ReadAhead } from './readAhead.js';
+import { ReadAhead } from './read-ahead.js';
 import { reconcile } from './reconcile.js';
 import type { IngestReport } from './report.js';
 import type { Rows } from './rows.js';
@@ -181,10 +181,10 @@ class Load {
 
   /** Cuts and sends batches until there are no more, and returns when all are settled. */
   async #dispatch(guard: Guard, readAhead: ReadAhead): Promise<void> {
-    const { clock, maxAttempts, seed } = this.#options;
+    const { clock, logger, maxAttempts, seed } = this.#options;
     const permits = new Permits(() => guard.setting.concurrency, this.#bell);
     const delivery = new Delivery({
-      ...{ sink: this.#sink, guard, clock, maxAttempts, tally: this.#tally, stop: this.#stop.signal },
+      ...{ sink: this.#sink, guard, clock, logger, maxAttempts, tally: this.#tally, stop: this.#stop.signal },
       random: new Random(seed),
       inFlight: () => permits.inFlight,
       remainingRows: () => this.#remainingRows(),

@@ -6,7 +6,7 @@ import { matrixAt } from '../kernels/matrix.js';
 import { callTask } from '../kernels/task.js';
 import { DuplicateFilter } from './duplicates.js';
 import type { Id, RejectedRecord, Source, SourceChunk } from './ports.js';
-import type { IncomingRows } from './readAhead.js';
+import type { IncomingRows } from './read-ahead.js';
 
 export interface IntakeOptions {
   readonly kernels: Kernels;

@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { checkNumber, describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import type { Source } from '../ingest/ports.js';
-import { FileWindow } from './fileWindow.js';
+import { FileWindow } from './file-window.js';
 import { IterableSource, type VectorItems } from './iterable.js';
 import { NdjsonSource } from './ndjson.js';
 import { NpySource } from './npy.js';
-import { NPY_MAGIC } from './npyHeader.js';
+import { NPY_MAGIC } from './npy-header.js';
 import type { RecordColumns } from './record.js';
 import { VecsSource } from './vecs.js';
 

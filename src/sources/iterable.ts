@@ -1,7 +1,7 @@
 import { VectorBatchError } from '../core/errors.js';
 import type { Id, Payload, Source, SourceChunk } from '../ingest/ports.js';
 import type { RecordColumns } from './record.js';
-import { type RecordShape, RowCollector, shapeOf } from './rowCollector.js';
+import { type RecordShape, RowCollector, shapeOf } from './row-collector.js';
 
 /** One element of an iterable source: a bare vector, or a vector with an id and a payload. */
 export type VectorItem = ArrayLike<number> | { id?: Id; vector: ArrayLike<number>; payload?: Payload | null };

@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import { describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import type { Source, SourceChunk } from '../ingest/ports.js';
-import { FileWindow } from './fileWindow.js';
-import { type Line, LineReader, MAX_LINE_BYTES } from './lineReader.js';
+import { FileWindow } from './file-window.js';
+import { type Line, LineReader, MAX_LINE_BYTES } from './line-reader.js';
 import type { RecordColumns } from './record.js';
-import { type RecordShape, RowCollector, shapeOf } from './rowCollector.js';
+import { type RecordShape, RowCollector, shapeOf } from './row-collector.js';
 
 /** How many lines at the start may be unreadable before the file is taken for something else. */
 const MAX_LINES_TO_FIRST_RECORD = 1000;

@@ -1,8 +1,8 @@
 import { describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import type { Source, SourceChunk } from '../ingest/ports.js';
-import { FileWindow } from './fileWindow.js';
-import { type NpyHeader, readNpyHeader } from './npyHeader.js';
+import { FileWindow } from './file-window.js';
+import { type NpyHeader, readNpyHeader } from './npy-header.js';
 
 /**
  * Rows of a two-dimensional NumPy array file (rows x dimension). Float32 in native order is handed out as

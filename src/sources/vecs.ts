@@ -3,7 +3,7 @@ import { VectorBatchError } from '../core/errors.js';
 import { MAX_DIMENSION } from '../core/limits.js';
 import type { RejectedRecord, Source, SourceChunk } from '../ingest/ports.js';
 import { ELEMENT_TYPES, type ElementType } from './elements.js';
-import { FileWindow } from './fileWindow.js';
+import { FileWindow } from './file-window.js';
 
 /** Element types of the TEXMEX formats, by the file's extension. */
 export const VECS_ELEMENTS = { fvecs: ELEMENT_TYPES.f4!, bvecs: ELEMENT_TYPES.u1! } as const;

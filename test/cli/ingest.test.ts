@@ -16,8 +16,14 @@ function npy(change: (bytes: Buffer) => Buffer = (bytes) => bytes): Buffer {
 beforeAll(() => {
   cwd = mkdtempSync(join(tmpdir(), 'vbo-cli-'));
   writeFileSync(join(cwd, 'good.npy'), npy());
-  writeFileSync(join(cwd, 'truncated.npy'), npy((bytes) => bytes.subarray(0, bytes.length - 21)));
-  writeFileSync(join(cwd, 'magic.npy'), npy((bytes) => bytes.fill(0x58, 1, 2)));
+  writeFileSync(
+    join(cwd, 'truncated.npy'),
+    npy((bytes) => bytes.subarray(0, bytes.length - 21)),
+  );
+  writeFileSync(
+    join(cwd, 'magic.npy'),
+    npy((bytes) => bytes.fill(0x58, 1, 2)),
+  );
   writeFileSync(
     join(cwd, 'nan.npy'),
     npy((bytes) => {
@@ -167,7 +173,12 @@ describe('vbo compact', () => {
     );
     expect(code).toBe(0);
     const answer = JSON.parse(stdout);
-    expect(answer).toMatchObject({ encoding: 'int8', rows: ROWS, dimension: DIMENSION, byteLength: 64 + ROWS * DIMENSION });
+    expect(answer).toMatchObject({
+      encoding: 'int8',
+      rows: ROWS,
+      dimension: DIMENSION,
+      byteLength: 64 + ROWS * DIMENSION,
+    });
     expect(answer.recall.recall).toBeGreaterThan(0.5);
     const { CompactBlock } = await import('../../src/vectors/compact-block.js');
     using block = CompactBlock.from(readFileSync(join(cwd, 'good.vbo')));

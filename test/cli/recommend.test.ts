@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { vbo } from './vbo.js';
 
-const QDRANT = ['recommend', '--items', '1000000', '--dim', '1536', '--database', 'qdrant', '--memory', '16000'];
+const QDRANT = [
+  'recommend',
+  '--items',
+  '1000000',
+  '--dim',
+  '1536',
+  '--database',
+  'qdrant',
+  '--memory',
+  '16000',
+];
 
 const recommend = async (...words: string[]) => JSON.parse((await vbo([...words, '--json'])).stdout);
 
@@ -44,7 +54,10 @@ describe('vbo recommend', () => {
 
   it.each([
     [['recommend', '--items', '10', '--dim', '8'], 'VBO_ERR_USAGE: --database is missing.'],
-    [['recommend', '--items', 'many', '--dim', '8', '--database', 'qdrant'], '--items is "many"; expected a number.'],
+    [
+      ['recommend', '--items', 'many', '--dim', '8', '--database', 'qdrant'],
+      '--items is "many"; expected a number.',
+    ],
     [['recommend', '--items', '0', '--dim', '8', '--database', 'qdrant'], 'itemCount is 0'],
     [['recommend', '--items', '10', '--dim', '8', '--database', 'dbase'], 'expected one of lancedb'],
     [['recommend', '--itmes', '10'], 'See vbo recommend --help.'],

@@ -14,7 +14,10 @@ export function vbo(
   words: string[],
   options: { cwd?: string; onStart?: (kill: (signal: NodeJS.Signals) => void) => void } = {},
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, [MAIN, ...words], { cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [MAIN, ...words], {
+    cwd: options.cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data: Buffer) => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FixedPolicy } from '../../src/control/fixed.js';
 import { Guard, type GuardOptions } from '../../src/control/guard.js';
-import { ModelGuidedPolicy } from '../../src/control/modelGuided.js';
+import { ModelGuidedPolicy } from '../../src/control/model-guided.js';
 import { sampleOf } from './support.js';
 
 const guard = (setting: { batchSize: number; concurrency: number }, options: Partial<GuardOptions> = {}) =>

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ModelGuidedPolicy } from '../../src/control/modelGuided.js';
+import { ModelGuidedPolicy } from '../../src/control/model-guided.js';
 import { parseScenario } from '../../src/control/scenario.js';
 import { oracle, simulate } from '../../src/control/simulate.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { median, Window } from '../../src/control/window.js';
+import { Window } from '../../src/control/window.js';
 import { sampleOf } from './support.js';
 
 const LENGTH = { batches: 3, minMs: 20 };
@@ -65,10 +65,4 @@ describe('a window', () => {
     window.add(sampleOf({ ...setting, inFlight: 8, startMs: 0, endMs: 200 }));
     expect(window.full).toBe(true);
   });
-});
-
-it('the median of an even number of values is the mean of the two in the middle', () => {
-  expect(median([])).toBe(0);
-  expect(median([3, 1, 2])).toBe(2);
-  expect(median([4, 1, 2, 3])).toBe(2.5);
 });

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { VirtualClock } from '../../src/control/virtualClock.js';
+import { VirtualClock } from '../../src/control/virtual-clock.js';
 import type { RejectedRecord } from '../../src/ingest/ports.js';
 import type { Progress } from '../../src/ingest/progress.js';
 import { accept, acceptAfter, error, kernels, load, TestSink, TestSource } from './support.js';

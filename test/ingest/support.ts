@@ -1,4 +1,4 @@
-import type { VirtualClock } from '../../src/control/virtualClock.js';
+import type { VirtualClock } from '../../src/control/virtual-clock.js';
 import { VectorBatchError } from '../../src/core/errors.js';
 import { ingest } from '../../src/ingest/ingest.js';
 import type { IngestOptions } from '../../src/ingest/options.js';

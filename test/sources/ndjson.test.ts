@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FileWindow } from '../../src/sources/fileWindow.js';
+import { FileWindow } from '../../src/sources/file-window.js';
 import { openSource } from '../../src/sources/index.js';
-import { LineReader } from '../../src/sources/lineReader.js';
+import { LineReader } from '../../src/sources/line-reader.js';
 import { NdjsonSource } from '../../src/sources/ndjson.js';
 import { readAll, readOrFail, temporaryFolder } from './files.js';
 

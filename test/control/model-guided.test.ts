@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { UNBOUNDED } from '../../src/control/bounds.js';
 import { FixedPolicy } from '../../src/control/fixed.js';
 import { initialSetting } from '../../src/control/initial.js';
-import { ModelGuidedPolicy } from '../../src/control/modelGuided.js';
+import { ModelGuidedPolicy } from '../../src/control/model-guided.js';
 import { parseScenario, type Scenario } from '../../src/control/scenario.js';
 import { oracle, simulate } from '../../src/control/simulate.js';
 import { sampleOf } from './support.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { VirtualClock } from '../../src/control/virtualClock.js';
+import { VirtualClock } from '../../src/control/virtual-clock.js';
 
 describe('the virtual clock', () => {
   it('rings timers in the order of time, then of setting, and an hour takes no time', async () => {

@@ -1,4 +1,4 @@
-import type { FileWindow } from './fileWindow.js';
+import type { FileWindow } from './file-window.js';
 
 /** A longer line is not read: its memory would not be bounded. 64 MiB. */
 export const MAX_LINE_BYTES = 67_108_864;

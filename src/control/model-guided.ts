@@ -1,10 +1,11 @@
+import { median } from '../core/statistics.js';
 import type { Setting } from '../core/types.js';
 import { type CostModel, latencyMs } from '../model/cost.js';
 import { type Bounds, clampSetting, sameSetting, UNBOUNDED } from './bounds.js';
 import { Knowledge } from './knowledge.js';
 import type { BatchSample, Decision, Policy } from './policy.js';
 import { type Probe, type Search, type Surroundings, searchAgain, searchAll } from './search.js';
-import { type Measurement, median, Window } from './window.js';
+import { type Measurement, Window } from './window.js';
 
 export interface ModelGuidedOptions {
   /** Where to begin: about a quarter of the prior's best batch, so that the ladder meets the plateau from below. */

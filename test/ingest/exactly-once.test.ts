@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { VirtualClock } from '../../src/control/virtualClock.js';
+import { VirtualClock } from '../../src/control/virtual-clock.js';
 import { Random } from '../../src/core/random.js';
 import { ingest } from '../../src/ingest/ingest.js';
 import type { Id, WriteOutcome } from '../../src/ingest/ports.js';

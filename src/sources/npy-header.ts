@@ -2,7 +2,7 @@ import { describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import { MAX_DIMENSION } from '../core/limits.js';
 import { ELEMENT_TYPES, type ElementType } from './elements.js';
-import type { FileWindow } from './fileWindow.js';
+import type { FileWindow } from './file-window.js';
 
 /** The bytes every .npy file starts with: `\x93NUMPY`. */
 export const NPY_MAGIC = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]);
