@@ -62,6 +62,8 @@ describe('the library', () => {
 
   it('refuses options out of their bounds', async () => {
     await expect(VectorBatchOptimizer.create({ threads: -1 })).rejects.toThrow('threads is -1');
-    await expect(VectorBatchOptimizer.create({ memoryBudgetBytes: 1 })).rejects.toThrow('memoryBudgetBytes is 1');
+    await expect(VectorBatchOptimizer.create({ memoryBudgetBytes: 1 })).rejects.toThrow(
+      'memoryBudgetBytes is 1',
+    );
   });
 });

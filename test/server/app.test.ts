@@ -73,7 +73,12 @@ describe('the service', () => {
       const answer = await closed.inject({ method: 'POST', url: ROUTE, payload: BODY, headers });
       expect(answer.statusCode).toBe(401);
     }
-    const answer = await closed.inject({ method: 'POST', url: ROUTE, payload: BODY, headers: { 'x-api-key': KEY } });
+    const answer = await closed.inject({
+      method: 'POST',
+      url: ROUTE,
+      payload: BODY,
+      headers: { 'x-api-key': KEY },
+    });
     expect(answer.statusCode).toBe(200);
   });
 });
