@@ -5,9 +5,10 @@
 //                ...                       d1: v0 v1 v2 ... v63
 //                                          ...                       dimension x 256 bytes a block
 //
-// A missing vector of the last block is zeros. The kernels move 4 vectors x 16 dimensions at a time, so that a
-// source cache line is read once, whole, and the 16 target lines in use stay in L1 (walking 64 rows per dimension
-// instead hits four L1 sets only when the stride is a multiple of 1 KiB). A 4 x 4 tile is transposed by
+// A missing vector of the last block is zeros. To blocks, the kernel moves 16 vectors x 16 dimensions at a time, as
+// four steps of 16 vectors x 4 dimensions: a step fills four cache lines of the target whole, and the source's 16
+// lines stay in L1 for the next three. (Walking 64 rows per dimension instead hits four L1 sets only when the stride
+// is a multiple of 1 KiB.) The way back moves 4 vectors x 16 dimensions. A 4 x 4 tile is transposed by
 //
 //   a0 a1 a2 a3      a0 b0 a1 b1      a0 b0 c0 d0
 //   b0 b1 b2 b3  ->  a2 b2 a3 b3  ->  a1 b1 c1 d1
@@ -62,6 +63,13 @@ function tileToRows(from: usize, a: usize, b: usize, c: usize, d: usize): void {
   v128.store(d, v128.shuffle<f64>(xyHigh, zwHigh, 1, 3));
 }
 
+/** Four rows from `row` on, four floats each, to four lines from `to` on. */
+// @ts-ignore: decorator
+@inline
+function rowsToLines(row: usize, stride: usize, to: usize): void {
+  tileToLines(row, row + stride, row + 2 * stride, row + 3 * stride, to);
+}
+
 /** Row-major float32 -> blocks. Writes ceil(rows / 64) * dimension * 256 bytes. */
 export function rowsToBlocks(source: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize): void {
   const blockBytes = <usize>dimension * LINE_BYTES;
@@ -72,20 +80,26 @@ export function rowsToBlocks(source: usize, strideBytes: u32, rows: u32, dimensi
     const fours = count & ~3;
     let d: u32 = 0;
     for (; d + 16 <= dimension; d += 16) {
-      let row0 = source + (<usize>d << 2);
-      let row1 = row0 + stride;
-      let row2 = row1 + stride;
-      let row3 = row2 + stride;
+      let row = source + (<usize>d << 2);
       let to = target + <usize>d * LINE_BYTES;
-      for (let v: u32 = 0; v < fours; v += 4) {
-        tileToLines(row0, row1, row2, row3, to);
-        tileToLines(row0 + 16, row1 + 16, row2 + 16, row3 + 16, to + 4 * LINE_BYTES);
-        tileToLines(row0 + 32, row1 + 32, row2 + 32, row3 + 32, to + 8 * LINE_BYTES);
-        tileToLines(row0 + 48, row1 + 48, row2 + 48, row3 + 48, to + 12 * LINE_BYTES);
-        row0 += stride << 2;
-        row1 += stride << 2;
-        row2 += stride << 2;
-        row3 += stride << 2;
+      let v: u32 = 0;
+      for (; v + 16 <= fours; v += 16) {
+        for (let step = 0; step < 4; step++) {
+          rowsToLines(row, stride, to);
+          rowsToLines(row + 4 * stride, stride, to + 16);
+          rowsToLines(row + 8 * stride, stride, to + 32);
+          rowsToLines(row + 12 * stride, stride, to + 48);
+          row += 16;
+          to += 4 * LINE_BYTES;
+        }
+        row += 16 * stride - 64;
+        to += 64 - 16 * LINE_BYTES;
+      }
+      for (; v < fours; v += 4) {
+        for (let step: usize = 0; step < 4; step++) {
+          rowsToLines(row + 16 * step, stride, to + 4 * step * LINE_BYTES);
+        }
+        row += 4 * stride;
         to += 16;
       }
     }
@@ -93,8 +107,8 @@ export function rowsToBlocks(source: usize, strideBytes: u32, rows: u32, dimensi
       let row = source + (<usize>d << 2);
       let to = target + <usize>d * LINE_BYTES;
       for (let v: u32 = 0; v < fours; v += 4) {
-        tileToLines(row, row + stride, row + 2 * stride, row + 3 * stride, to);
-        row += stride << 2;
+        rowsToLines(row, stride, to);
+        row += 4 * stride;
         to += 16;
       }
     }

@@ -1,5 +1,5 @@
-// Eight decimal digits at once: three steps that each split every lane of one 64-bit register in two by a
-// multiplication with the reciprocal (Daniel Lemire and others, "SWAR" integer formatting).
+// Eight decimal digits at once: three steps that each split every lane of one 64-bit register in two, quotient and
+// remainder, by a multiplication with the reciprocal (Paul Khuong, "How to print integers really fast", 2017).
 //
 //   u32   12345678
 //   2x32  1234 | 5678          / 10000

@@ -12,3 +12,18 @@ export { dotFloat32By1, dotFloat32By4, squaredL2Float32By1, squaredL2Float32By4 
 export { firstNonFiniteFloat32 } from "./check";
 export { xxHash64 } from "./hash";
 export { costSurface, searchGrid } from "./grid";
+export { predictForest } from "./forest";
+export { deinterleaveInt8, dotInt8Interleaved, interleaveInt8 } from "./interleave";
+export { textFloat32 } from "./text";
+export { encodeBase64 } from "./base64";
+export { copyRecords } from "./copy";
+export { decodeBfloat16, encodeBfloat16, scanBfloat16 } from "./bfloat16";
+export { minMaxColumns, sumColumns } from "./columns";
+export {
+  decodeInt8Columns, decodeInt8Rows, encodeInt8Columns, encodeInt8Rows, scanInt8, scanInt8Rows,
+} from "./int8-rows";
+export { decodeInt4, encodeInt4, scanInt4 } from "./int4";
+export { hadamardRows, rotateRows } from "./hadamard";
+export { decodeRabitq, encodeRabitq, scanRabitq } from "./rabitq";
+export { scanBits, scanFloat16 } from "./scan";
+export { cosineScores, l2Scores, topK } from "./scores";

@@ -21,69 +21,100 @@
 
 import { zeroPadding } from "./padding";
 
-const MAX_CODE: f32 = 127;
+const MAX_CODE: i32 = 127;
 /** Adding 2^23 leaves the integer nearest to x (ties to even) in the low mantissa bits, for 0 <= x < 2^23. */
 const MAGIC: f32 = 8388608;
 
-const CONSTANTS = memory.data<f32>([
-  MAX_CODE, MAX_CODE, MAX_CODE, MAX_CODE,
-  MAGIC, MAGIC, MAGIC, MAGIC,
-], 16);
+const CONSTANTS = memory.data<f32>([MAGIC, MAGIC, MAGIC, MAGIC], 16);
 
+/**
+ * Four codes, of which those above 127 are still to be clamped: below 2^23 the nearest integer, from there on, where
+ * the bits of the sum only order the values, a number that any narrowing saturates.
+ */
 // @ts-ignore: decorator
 @inline
-function quantize(x: v128, offset: v128, inverse: v128, maxCode: v128, magic: v128): v128 {
-  const scaled = f32x4.mul(f32x4.sub(x, offset), inverse);
+function quantize(x: v128, offsets: v128, inverses: v128, magic: v128): v128 {
+  const scaled = f32x4.mul(f32x4.sub(x, offsets), inverses);
   // pmax(0, NaN) is 0; see range.ts.
-  const clamped = f32x4.pmin(maxCode, f32x4.pmax(f32x4.splat(0), scaled));
-  return i32x4.sub(f32x4.add(clamped, magic), magic);
+  return i32x4.sub(f32x4.add(f32x4.pmax(f32x4.splat(0), scaled), magic), magic);
 }
 
-/** float32 rows -> codes and terms. `terms` may be 0: then none are written. */
+/** Eight codes as i16, not clamped to 127. */
+// @ts-ignore: decorator
+@inline
+function quantize8(from: usize, offsets: v128, inverses: v128, magic: v128): v128 {
+  return i16x8.narrow_i32x4_s(
+    quantize(v128.load(from), offsets, inverses, magic),
+    quantize(v128.load(from, 16), offsets, inverses, magic),
+  );
+}
+
+/** One code. */
+// @ts-ignore: decorator
+@inline
+function quantize1(from: usize, offsets: v128, inverses: v128, magic: v128): i32 {
+  return min(i32x4.extract_lane(quantize(v128.load32_zero(from), offsets, inverses, magic), 0), MAX_CODE);
+}
+
+/** float32 rows -> codes and terms. `terms` may be 0: then none are computed. */
 export function encodeInt8(
   source: usize, sourceStride: u32, rows: u32, dimension: u32,
   target: usize, targetStride: u32, terms: usize, inverse: f32, offset: f32,
 ): void {
-  const maxCode = v128.load(CONSTANTS, 0);
-  const magic = v128.load(CONSTANTS, 16);
-  const offsets = f32x4.splat(offset);
-  const inverses = f32x4.splat(inverse);
   for (let row: u32 = 0; row < rows; row++) {
-    let from = source;
-    let to = target;
-    const end = target + dimension;
-    let sums = i64x2.splat(0);
-    let squares = i64x2.splat(0);
-    for (; to + 16 <= end; to += 16, from += 64) {
-      const low = i16x8.narrow_i32x4_s(
-        quantize(v128.load(from), offsets, inverses, maxCode, magic),
-        quantize(v128.load(from, 16), offsets, inverses, maxCode, magic),
-      );
-      const high = i16x8.narrow_i32x4_s(
-        quantize(v128.load(from, 32), offsets, inverses, maxCode, magic),
-        quantize(v128.load(from, 48), offsets, inverses, maxCode, magic),
-      );
-      v128.store(to, i8x16.narrow_i16x8_u(low, high));
-      sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(i16x8.add(low, high)));
-      squares = i32x4.add(squares, i32x4.add(i32x4.dot_i16x8_s(low, low), i32x4.dot_i16x8_s(high, high)));
-    }
-    let sum = addLanes(sums);
-    let square = addLanes(squares);
-    for (; to < end; to++, from += 4) {
-      const code = i32x4.extract_lane(quantize(v128.load32_splat(from), offsets, inverses, maxCode, magic), 0);
-      store<u8>(to, <u8>code);
-      sum += code;
-      square += code * code;
-    }
-    zeroPadding(end, target + targetStride);
-    if (terms != 0) {
-      store<i32>(terms, sum);
-      store<i32>(terms, square, 4);
+    if (terms == 0) {
+      encodeRow(source, target, dimension, inverse, offset);
+    } else {
+      encodeRowWithTerms(source, target, dimension, terms, inverse, offset);
       terms += 8;
     }
+    zeroPadding(target + dimension, target + targetStride);
     source += sourceStride;
     target += targetStride;
   }
+}
+
+function encodeRow(from: usize, to: usize, dimension: u32, inverse: f32, offset: f32): void {
+  const magic = v128.load(CONSTANTS);
+  const offsets = f32x4.splat(offset);
+  const inverses = f32x4.splat(inverse);
+  const maxCodes = i8x16.splat(<i8>MAX_CODE);
+  const end = to + dimension;
+  for (; to + 16 <= end; to += 16, from += 64) {
+    const low = quantize8(from, offsets, inverses, magic);
+    const high = quantize8(from + 32, offsets, inverses, magic);
+    v128.store(to, i8x16.min_u(i8x16.narrow_i16x8_u(low, high), maxCodes));
+  }
+  for (; to < end; to++, from += 4) store<u8>(to, <u8>quantize1(from, offsets, inverses, magic));
+}
+
+function encodeRowWithTerms(
+  from: usize, to: usize, dimension: u32, terms: usize, inverse: f32, offset: f32,
+): void {
+  const magic = v128.load(CONSTANTS);
+  const offsets = f32x4.splat(offset);
+  const inverses = f32x4.splat(inverse);
+  const maxCodes = i16x8.splat(<i16>MAX_CODE);
+  const end = to + dimension;
+  let sums = i64x2.splat(0);
+  let squares = i64x2.splat(0);
+  for (; to + 16 <= end; to += 16, from += 64) {
+    const low = i16x8.min_s(quantize8(from, offsets, inverses, magic), maxCodes);
+    const high = i16x8.min_s(quantize8(from + 32, offsets, inverses, magic), maxCodes);
+    v128.store(to, i8x16.narrow_i16x8_u(low, high));
+    sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(i16x8.add(low, high)));
+    squares = i32x4.add(squares, i32x4.add(i32x4.dot_i16x8_s(low, low), i32x4.dot_i16x8_s(high, high)));
+  }
+  let sum = addLanes(sums);
+  let square = addLanes(squares);
+  for (; to < end; to++, from += 4) {
+    const code = quantize1(from, offsets, inverses, magic);
+    store<u8>(to, <u8>code);
+    sum += code;
+    square += code * code;
+  }
+  store<i32>(terms, sum);
+  store<i32>(terms, square, 4);
 }
 
 /** Codes -> float32 rows, alpha * code + offset; padding zeroed. */

@@ -12,6 +12,8 @@ export interface Case {
   median: number;
   baseline: { name: string; median: number };
   ratio: number;
+  /** Read and written per second by ours, 10^9 bytes; only where `bytes` was given. */
+  gigabytesPerSecond?: number;
 }
 
 export interface Machine {
@@ -38,6 +40,8 @@ type Body = () => unknown;
 export interface Comparison {
   name: string;
   input: string;
+  /** What one call of `run` reads and writes. */
+  bytes?: number;
   run: Body;
   baseline: { name: string; run: Body };
 }
@@ -63,7 +67,7 @@ export async function compare(comparison: Comparison, options: BenchOptions): Pr
     }
   }
   const [ours, theirs] = [median(samples[0]), median(samples[1])];
-  const { name, input, baseline } = comparison;
+  const { name, input, bytes, baseline } = comparison;
   return {
     name,
     input,
@@ -71,6 +75,7 @@ export async function compare(comparison: Comparison, options: BenchOptions): Pr
     median: ours,
     baseline: { name: baseline.name, median: theirs },
     ratio: theirs / ours,
+    ...(bytes !== undefined && { gigabytesPerSecond: bytes / ours / 1e6 }),
   };
 }
 
@@ -131,7 +136,16 @@ const formatNumber = (x: number): string =>
 /** The cases as a table for people. */
 export function formatCases(cases: readonly Case[]): string {
   return formatTable([
-    ['case', 'input', 'median', 'unit', 'baseline', 'median', 'ratio'],
-    ...cases.map((c) => [c.name, c.input, c.median, c.unit, c.baseline.name, c.baseline.median, c.ratio]),
+    ['case', 'input', 'median', 'unit', 'baseline', 'median', 'ratio', 'GB/s'],
+    ...cases.map((c) => [
+      c.name,
+      c.input,
+      c.median,
+      c.unit,
+      c.baseline.name,
+      c.baseline.median,
+      c.ratio,
+      c.gigabytesPerSecond ?? Number.NaN,
+    ]),
   ]);
 }

@@ -9,6 +9,7 @@ const suites = [
   'recall',
   'wire',
   'forest',
+  'interleave',
   'pool',
   'memory',
   'model',

@@ -12,7 +12,7 @@ import { compact } from '../vectors/compact.js';
 import { compactStream } from '../vectors/compact-stream.js';
 import { ENCODING_NAMES, type Encoding } from '../vectors/encoding.js';
 import { pack, type VectorContext } from '../vectors/pack.js';
-import { recallAtK } from '../vectors/recall.js';
+import { nearestByQuery, recallOf } from '../vectors/recall.js';
 import { type Command, EXIT, requiredText } from './command.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine } from './progress-line.js';
@@ -148,7 +148,7 @@ async function sampleRecall(
 ): Promise<{ recall: number; k: number; rows: number; queries: number }> {
   const source = await openSource(input);
   const { dimension } = source;
-  // The sample, its packed and its decoded form and their unit vectors are all held at once.
+  // The sample, its packed form and its codes are held at once.
   const sampleRows = Math.max(2, Math.min(MOST_SAMPLE_ROWS, Math.floor(memoryBytes / (8 * 4 * dimension))));
   const random = new Random(1);
   const sample: Float32Array[] = [];
@@ -162,13 +162,14 @@ async function sampleRecall(
   }
   await source.close?.();
   random.shuffle(sample);
-  const queries = sample.splice(0, Math.min(SAMPLE_QUERIES, Math.floor(sample.length / 10)));
+  const drawn = sample.splice(0, Math.min(SAMPLE_QUERIES, Math.floor(sample.length / 10)));
+  // A zero vector has no direction to be near to.
+  const queries = drawn.filter((query) => query.some((x) => x !== 0));
   using block = await pack(context, sample, { dimension });
   using small = await compact(context, block, { encoding });
-  const flat = new Float32Array(queries.length * dimension);
-  for (const [i, query] of queries.entries()) flat.set(query, i * dimension);
   const k = Math.min(RECALL_K, sample.length);
-  const recall = recallAtK(context.kernels, block.toFloat32Array(), small.decode(), flat, dimension, k);
+  const expected = nearestByQuery(context.kernels, block, queries, k);
+  const recall = recallOf(small, block, queries, expected, { k });
   return { recall, k, rows: sample.length, queries: queries.length };
 }
 

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { VectorBatchError } from '../core/errors.js';
 import { METRICS, type Metric, type Setting } from '../core/types.js';
@@ -15,7 +16,8 @@ const DEFAULT_MEMORY = '512MB';
 
 const command: Command = {
   summary: 'loads a file of vectors into a database, adapting batch size and concurrency',
-  usage: 'ingest FILE --to URL [--metric cosine] [--memory 512MB] [--fixed BxC] [--dead-letters FILE]',
+  usage:
+    'ingest FILE --to URL [--metric cosine] [--memory 512MB] [--fixed BxC] [--ledger FILE] [--resume] [--dead-letters FILE]',
   positionals: 1,
   options: [
     { name: 'to', value: 'URL', text: 'lancedb://DIR?table=T, null://, sim://SCENARIO.json' },
@@ -32,6 +34,15 @@ const command: Command = {
       value: 'FILE',
       text: 'where refused records go (default FILE.dead-letters.ndjson)',
     },
+    {
+      name: 'ledger',
+      value: 'FILE',
+      text: 'where what is settled is written down, and kept after success (default FILE.ledger, removed after success unless --resume is given)',
+    },
+    {
+      name: 'resume',
+      text: 'go on where the ledger ends, after a crash, Ctrl-C or a failure: nothing is lost, nothing stored twice',
+    },
     { name: 'id-column', value: 'NAME', text: 'field of the id in NDJSON (default id)' },
     { name: 'vector-column', value: 'NAME', text: 'field of the vector in NDJSON (default vector)' },
     { name: 'dry-run', text: 'read and check everything, write nothing' },
@@ -44,6 +55,7 @@ const command: Command = {
     const idColumn = invocation.text('id-column');
     const vectorColumn = invocation.text('vector-column');
     const policy = invocation.text('policy');
+    const ledger = ledgerOption(invocation, file);
     const sink = await openSink(url);
     const source = await openSource(file, {
       ...(idColumn === undefined ? {} : { idColumn }),
@@ -57,26 +69,63 @@ const command: Command = {
           signal,
           metric: (invocation.text('metric') ?? 'cosine') as Metric,
           deadLetters: invocation.text('dead-letters') ?? `${basename(file)}.dead-letters.ndjson`,
+          ...(ledger === undefined ? {} : { ledger: ledger.path, resume: invocation.flag('resume') }),
           ...(fixed === undefined ? {} : { fixed }),
           ...(policy === undefined ? {} : { policy: policy as PolicyName }),
           onProgress: (progress) => line.draw(progressText(progress)),
         }),
       );
       line.clear();
-      invocation.answer(report, () => reportText(report));
-      return report.rejected > 0 ? EXIT.deadLetters : EXIT.done;
+      if (ledger?.isTemporary) await rm(ledger.path, { force: true });
+      const answer = ledger?.isTemporary ? { ...report, ledger: null } : report;
+      invocation.answer(answer, () => reportText(answer));
+      return report.rejected + report.before.rejected > 0 ? EXIT.deadLetters : EXIT.done;
     } catch (error) {
       line.clear();
       const report =
         error instanceof VectorBatchError ? (error.details.report as IngestReport | undefined) : undefined;
       if (!(error instanceof VectorBatchError) || !report) throw error;
-      process.stderr.write(`vbo: ${error.code}: ${error.message}\n`);
       const { code, message } = error;
-      invocation.answer({ ...report, error: { code, message } }, () => reportText(report));
+      process.stderr.write(`vbo: ${code}: ${message}${resumeHint(report)}\n`);
+      // A load that did not come to read anything has nothing to report but its error.
+      if (invocation.json || report.items > 0) {
+        invocation.answer({ ...report, error: { code, message } }, () => reportText(report));
+      }
       return code === 'VBO_ERR_ABORTED' ? EXIT.interrupted : EXIT.failed;
     }
   },
 };
+
+/**
+ * Without a word from the user there is a ledger too, so that Ctrl-C loses nothing; after success it has done its
+ * duty. One that was asked for stays, so that the same command again, with --resume, does nothing.
+ * @throws VBO_ERR_USAGE
+ */
+function ledgerOption(
+  invocation: Invocation,
+  file: string,
+): { path: string; isTemporary: boolean } | undefined {
+  const named = invocation.text('ledger');
+  const resume = invocation.flag('resume');
+  if (invocation.flag('dry-run')) {
+    if (!resume && named === undefined) return undefined;
+    throw new VectorBatchError(
+      'VBO_ERR_USAGE',
+      '--dry-run writes nothing: --ledger and --resume do not go with it.',
+    );
+  }
+  return {
+    path: named ?? `${basename(file)}.ledger`,
+    isTemporary: named === undefined && !resume,
+  };
+}
+
+/** What to do after a load that was cut short, where its ledger can help. */
+function resumeHint({ ledger, resumedFrom, acknowledged, rejected }: IngestReport): string {
+  const settled = resumedFrom + acknowledged + rejected;
+  if (ledger === null || settled === 0) return '';
+  return ` ${formatCount(settled)} records are settled in ${ledger}; --resume goes on from there.`;
+}
 
 function fixedOption(invocation: Invocation): Setting | undefined {
   const text = invocation.text('fixed');
@@ -100,6 +149,9 @@ function reportText(report: IngestReport): string {
     `  sent          ${formatBytes(report.bytesSent)}, ${report.retries} retries, peak memory ${formatBytes(report.peakRssBytes)}`,
     `  count         ${report.reconciled === null ? 'the sink cannot tell' : report.reconciled ? 'agrees with the sink' : 'DIFFERS from the sink'}`,
   ];
+  if (report.resumedFrom > 0) {
+    lines.push(`  resumed       after ${formatCount(report.resumedFrom)} records settled before`);
+  }
   if (report.rejected > 0) {
     const reasons = Object.entries(report.rejectedByCode).map(
       ([code, count]) => `${formatCount(count)} ${code}`,

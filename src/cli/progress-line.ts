@@ -34,10 +34,11 @@ export class ProgressLine {
 
 /** How far a load is, how fast, how long still, and with which setting: one line. */
 export function progressText(progress: Progress): string {
-  const { acknowledged, rejected, total, vectorsPerSecond, etaMs, setting } = progress;
+  const { acknowledged, rejected, resumedFrom, total, vectorsPerSecond, etaMs, setting } = progress;
+  const settled = resumedFrom + acknowledged + rejected;
   const done = total
-    ? `${bar((acknowledged + rejected) / total)} ${Math.floor((100 * (acknowledged + rejected)) / total)} %  ${formatCount(acknowledged)} / ${formatCount(total)}`
-    : `${formatCount(acknowledged)} vectors`;
+    ? `${bar(settled / total)} ${Math.floor((100 * settled) / total)} %  ${formatCount(settled)} / ${formatCount(total)}`
+    : `${formatCount(settled)} vectors`;
   const rate = `${formatCount(vectorsPerSecond)}/s`;
   const eta = etaMs === null ? '' : `  ETA ${formatDuration(etaMs)}`;
   const refused = rejected > 0 ? `  ${formatCount(rejected)} refused` : '';

@@ -15,6 +15,10 @@ export const ERROR_CODES = {
   VBO_ERR_FILE_TRUNCATED:
     'The file ends in the middle of a record; the complete records before it were read.',
   VBO_ERR_INTERNAL: 'A defect in this package. Please report it.',
+  VBO_ERR_LEDGER_DAMAGED: 'The file is not a ledger, or one that was changed or damaged before its last record.',
+  VBO_ERR_LEDGER_EXISTS: 'The ledger holds an unfinished load, and nobody asked to resume it.',
+  VBO_ERR_LEDGER_MISMATCH: 'The ledger belongs to another source, another sink or another version.',
+  VBO_ERR_LEDGER_WRITE: 'The ledger cannot be written; the load was stopped, what the ledger holds is intact.',
   VBO_ERR_MEMORY: 'The vectors do not fit the WebAssembly memory or the memory budget.',
   VBO_ERR_MISSING_PACKAGE:
     'An optional database package is not installed; the message names the install command.',
@@ -22,6 +26,7 @@ export const ERROR_CODES = {
   VBO_ERR_POOL: 'A pool worker died and the task could not be completed by another.',
   VBO_ERR_RECONCILE: 'The sink’s count differs from what it acknowledged.',
   VBO_ERR_RECORD: 'A record of the input cannot be read (broken JSON, missing vector, wrong type).',
+  VBO_ERR_RESUME: 'Resuming could store records twice: the sink cannot say which it holds, nor replace them.',
   VBO_ERR_SCENARIO: 'A simulator scenario file is not valid.',
   VBO_ERR_SINK: 'The database refused or failed an operation.',
   VBO_ERR_SINK_UNREACHABLE: 'The database cannot be reached or opened.',

@@ -1,5 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { toVectorBatchError } from '../core/errors.js';
+import { resolve } from 'node:path';
+import { describe } from '../core/check.js';
+import { ERROR_CODES, type ErrorCode, toVectorBatchError } from '../core/errors.js';
+import type { DeadLetterMark } from './ledger-state.js';
 import type { RejectedRecord } from './ports.js';
 
 /** Lines are gathered up to this before they are written. */
@@ -9,8 +12,8 @@ const MOST_KEPT = 20;
 
 /**
  * Where rejected records go: NDJSON, one `{position, id?, code, message, vector? | raw?, payload?}` a line. The file
- * is created with the first one, replacing an older file of that name. Without a path the records are
- * only counted and the first few kept for the report.
+ * is created with the first one, replacing an older file of that name, unless it is {@link DeadLetters.resume}d.
+ * Without a path the records are only counted and the first few kept for the report.
  */
 export class DeadLetters {
   readonly path: string | undefined;
@@ -18,10 +21,32 @@ export class DeadLetters {
   readonly first: RejectedRecord[] = [];
   #file: Promise<FileHandle> | undefined;
   #lines = '';
+  #byteLength = 0;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(path: string | undefined) {
     this.path = path;
+  }
+
+  /**
+   * Goes on with the file of a load that was cut short, if it is this one. Returns the records in it that
+   * came after `mark`: they were written down, but their ledger does not know. A torn last line is cut off.
+   * @throws VBO_ERR_FILE_NOT_FOUND if the file cannot be read or written
+   */
+  async resume(mark: DeadLetterMark | undefined): Promise<{ position: number; code: ErrorCode }[]> {
+    if (this.path === undefined || mark?.path !== resolve(this.path)) return [];
+    try {
+      const file = await open(this.path, 'a+');
+      this.#file = Promise.resolve(file);
+      const bytes = await file.readFile();
+      const end = bytes.lastIndexOf(0x0a) + 1;
+      if (end < bytes.length) await file.truncate(end);
+      this.#byteLength = end;
+      const lines = bytes.toString('utf8', Math.min(mark.byteLength, end), end).split('\n');
+      return lines.flatMap((line) => letterOf(line) ?? []);
+    } catch (error) {
+      throw this.#unwritable(error);
+    }
   }
 
   /**
@@ -38,13 +63,24 @@ export class DeadLetters {
     if (this.#lines.length >= BUFFER_LENGTH) await this.#flush();
   }
 
+  /**
+   * Has what was added reach the disk; returns how long the file is then, undefined if there is none.
+   * @throws VBO_ERR_FILE_NOT_FOUND
+   */
+  async sync(): Promise<DeadLetterMark | undefined> {
+    if (this.path === undefined || (!this.#file && this.#lines === '')) return undefined;
+    await this.#flush();
+    await (await this.#file)!.datasync();
+    return { path: resolve(this.path), byteLength: this.#byteLength };
+  }
+
   /** Writes what is left and has it reach the disk. */
   async close(): Promise<void> {
-    if (this.path === undefined || (!this.#file && this.#lines === '')) return;
-    await this.#flush();
-    const file = await this.#file!;
-    await file.sync();
-    await file.close();
+    try {
+      await this.sync();
+    } finally {
+      await (await this.#file?.catch(() => undefined))?.close();
+    }
   }
 
   #flush(): Promise<void> {
@@ -55,19 +91,36 @@ export class DeadLetters {
     this.#writing = this.#writing.then(async () => {
       try {
         await (await file).appendFile(lines);
+        this.#byteLength += Buffer.byteLength(lines);
       } catch (error) {
-        throw toVectorBatchError(
-          error,
-          'VBO_ERR_FILE_NOT_FOUND',
-          `Cannot write dead letters to ${this.path}`,
-        );
+        throw this.#unwritable(error);
       }
     });
     return this.#writing;
+  }
+
+  #unwritable(error: unknown): Error {
+    return toVectorBatchError(
+      error,
+      'VBO_ERR_FILE_NOT_FOUND',
+      `Cannot write dead letters to ${describe(this.path)}`,
+    );
   }
 }
 
 /** JSON has no NaN and no infinity; they are written as text rather than as null. */
 function spellNonFinite(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+}
+
+/** What a line says was refused; undefined if somebody else wrote it. */
+function letterOf(line: string): { position: number; code: ErrorCode } | undefined {
+  try {
+    const { position, code } = JSON.parse(line) as { position: unknown; code: unknown };
+    const isOurs =
+      Number.isSafeInteger(position) && typeof code === 'string' && Object.hasOwn(ERROR_CODES, code);
+    return isOurs ? { position: position as number, code: code as ErrorCode } : undefined;
+  } catch {
+    return undefined;
+  }
 }

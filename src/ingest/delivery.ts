@@ -7,68 +7,94 @@ import type { Logger } from '../core/logger.js';
 import type { Random } from '../core/random.js';
 import type { Setting } from '../core/types.js';
 import { formatDuration } from '../core/units.js';
-import type { RejectedRecord, Sink, WriteOutcome } from './ports.js';
+import type { Failure } from './ports.js';
 import { retryDelayMs } from './retry.js';
-import type { Rows } from './rows.js';
-import type { Tally } from './tally.js';
 
-export interface DeliveryOptions {
-  readonly sink: Sink;
+/** What travels in one request: rows of a load, or items of any other operation. */
+export interface Parcel<P> {
+  readonly count: number;
+  /** Size in a request body, or whatever else the guard's byte limit counts. */
+  readonly bytes: number;
+  /** Set when an attempt failed without saying whether it took effect. */
+  mayBeStored: boolean;
+  halves(): [P, P];
+}
+
+/** How one attempt is made. */
+export interface Attempt {
+  /** Counts the requests of a load from 0; the attempts of one share it. */
+  readonly sequence: number;
+  /** Counts from 1. */
+  readonly attempt: number;
+  /** Aborts at the time-out. */
+  readonly signal: AbortSignal;
+}
+
+export interface DeliveryOptions<P extends Parcel<P>, Ok extends { kind: 'ok' }> {
+  /** Who receives, for messages. */
+  readonly name: string;
+  readonly attempt: (parcel: P, attempt: Attempt) => Promise<Ok | Failure>;
+  /** A parcel has arrived. */
+  readonly settle: (parcel: P, outcome: Ok) => Promise<void>;
+  /** A parcel of one was refused for good. */
+  readonly reject: (parcel: P, error: VectorBatchError) => Promise<void>;
+  /** An attempt beyond the first is made. */
+  readonly onRetry: () => void;
+  readonly onLatency: (ms: number) => void;
   readonly guard: Guard;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
-  readonly tally: Tally;
   readonly maxAttempts: number;
   /** Requests in flight now. */
   readonly inFlight: () => number;
-  /** Rows not yet dispatched, where known. */
-  readonly remainingRows: () => number | undefined;
-  /** Aborts when the load is to end: attempts under way are finished, none is begun. */
+  /** Items not yet dispatched, where known. */
+  readonly remaining: () => number | undefined;
+  /** Aborts when all is to end: attempts under way are finished, none is begun. */
   readonly stop: AbortSignal;
-  readonly reject: (record: RejectedRecord) => Promise<void>;
 }
 
-/** A batch that the sink keeps pushing back for this long ends the load. */
+/** A parcel that is pushed back for this long ends the load. */
 const BACK_OFF_PATIENCE_MS = 600_000;
 
 /**
- * Brings rows to the sink, whatever it takes: tries again what failed in passing, halves what is too large or
- * holds something bad until the culprit is alone, and sends that to the dead letters. When it returns, every
- * row is acknowledged or rejected, unless the load is being stopped.
+ * Brings parcels to their receiver, whatever it takes: tries again what failed in passing, halves what is too
+ * large or holds something bad until the culprit is alone, and rejects that. When it returns, everything is
+ * settled or rejected, unless all is being stopped.
  */
-export class Delivery {
-  readonly #options: DeliveryOptions;
+export class Delivery<P extends Parcel<P>, Ok extends { kind: 'ok' }> {
+  readonly #options: DeliveryOptions<P, Ok>;
   readonly #timeouts = new TimeoutEstimator();
   #sequence = 0;
 
-  constructor(options: DeliveryOptions) {
+  constructor(options: DeliveryOptions<P, Ok>) {
     this.#options = options;
   }
 
   /** @throws what ends the load: a fatal outcome, or a failure that did not pass */
-  async deliver(rows: Rows, setting: Setting): Promise<void> {
-    const pieces = [rows];
+  async deliver(parcel: P, setting: Setting): Promise<void> {
+    const pieces = [parcel];
     for (let piece = pieces.pop(); piece; piece = pieces.pop()) {
       if (this.#options.stop.aborted) return;
       const refusal = await this.#send(piece, setting);
       if (!refusal) continue;
-      if (piece.count === 1) await this.#reject(piece, 0, refusal);
+      if (piece.count === 1) await this.#options.reject(piece, refusal);
       else pieces.push(...piece.halves().reverse());
     }
   }
 
-  /** Sends until there is an answer; returns the error if it is that these rows cannot be stored together. */
-  async #send(rows: Rows, setting: Setting): Promise<VectorBatchError | undefined> {
-    const { clock, logger, random, stop, tally, maxAttempts } = this.#options;
+  /** Sends until there is an answer; returns the error if it is that this parcel cannot be taken as a whole. */
+  async #send(parcel: P, setting: Setting): Promise<VectorBatchError | undefined> {
+    const { clock, logger, random, stop, maxAttempts, settle, onRetry } = this.#options;
     const sequence = this.#sequence++;
     const startMs = clock.now();
     for (let attempt = 1, failures = 0; ; attempt++) {
-      if (attempt > 1) tally.retries++;
-      const outcome = await this.#attempt(rows, setting, sequence, attempt);
+      if (attempt > 1) onRetry();
+      const outcome = await this.#attempt(parcel, setting, sequence, attempt);
       switch (outcome.kind) {
         case 'ok':
-          return this.#settle(rows, outcome);
+          await settle(parcel, outcome as Ok);
+          return undefined;
         case 'permanent':
         case 'shrink':
           return outcome.error;
@@ -78,10 +104,12 @@ export class Delivery {
           if (clock.now() - startMs > BACK_OFF_PATIENCE_MS) throw outcome.error;
           break;
         case 'retry':
+          parcel.mayBeStored = true;
           if (++failures >= maxAttempts) throw outcome.error;
       }
-      logger.warn({ sequence, rows: rows.count, attempt, outcome: outcome.kind }, outcome.error.message);
-      const retryAfterMs = outcome.kind === 'backOff' ? outcome.retryAfterMs : 0;
+      const failure = outcome as Failure;
+      logger.warn({ sequence, rows: parcel.count, attempt, outcome: failure.kind }, failure.error.message);
+      const retryAfterMs = failure.kind === 'backOff' ? failure.retryAfterMs : 0;
       // A load that ends does not wait: what was not acknowledged by now is reported as such.
       const waited = await clock.sleep(retryDelayMs(attempt, random, retryAfterMs), stop).then(
         () => true,
@@ -92,55 +120,45 @@ export class Delivery {
   }
 
   /** One attempt, timed on its own and ended by its time-out. */
-  async #attempt(rows: Rows, setting: Setting, sequence: number, attempt: number): Promise<WriteOutcome> {
-    const { clock, guard, sink, inFlight, remainingRows } = this.#options;
-    const timeoutMs = this.#timeouts.timeoutMs(rows.count, attempt);
+  async #attempt(parcel: P, setting: Setting, sequence: number, attempt: number): Promise<Ok | Failure> {
+    const { name, clock, guard, inFlight, remaining, onLatency } = this.#options;
+    const timeoutMs = this.#timeouts.timeoutMs(parcel.count, attempt);
     const timeout = new AbortController();
     const flying = inFlight();
     const startMs = clock.now();
-    rows.hold.retain();
-    const write = (async () => sink.write(rows.batch(sequence), timeout.signal))()
-      .catch(
-        (error): WriteOutcome => ({
-          kind: 'retry',
-          error: toVectorBatchError(error, 'VBO_ERR_SINK', sink.name),
-        }),
-      )
-      .finally(() => rows.hold.release());
+    const work = (async () =>
+      this.#options.attempt(parcel, { sequence, attempt, signal: timeout.signal }))().catch(
+      (error): Failure => ({ kind: 'retry', error: toVectorBatchError(error, 'VBO_ERR_SINK', name) }),
+    );
     const settled = new AbortController();
     const timedOut = this.#timeOut(timeoutMs, timeout, settled.signal);
-    const outcome = await Promise.race([write, timedOut]);
+    const outcome = await Promise.race([work, timedOut]);
     settled.abort();
     const endMs = clock.now();
 
     const kind: AttemptOutcome = timeout.signal.aborted && outcome.kind !== 'ok' ? 'timeOut' : outcome.kind;
-    const remaining = remainingRows();
+    const remainingRows = remaining();
     const sample = {
-      ...{
-        batchSize: setting.batchSize,
-        concurrency: setting.concurrency,
-        rows: rows.count,
-        bytes: rows.bytes,
-      },
-      ...{ inFlight: flying, startMs, endMs, outcome: kind },
+      ...{ batchSize: setting.batchSize, concurrency: setting.concurrency },
+      ...{ rows: parcel.count, bytes: parcel.bytes, inFlight: flying, startMs, endMs, outcome: kind },
       ...(outcome.kind === 'shrink' && outcome.limits ? { limits: outcome.limits } : {}),
-      ...(remaining === undefined ? {} : { remainingRows: remaining }),
+      ...(remainingRows === undefined ? {} : { remainingRows }),
     };
     this.#timeouts.observe(sample);
     guard.observe(sample);
-    if (outcome.kind === 'ok') this.#options.tally.latencies.add(endMs - startMs);
+    if (outcome.kind === 'ok') onLatency(endMs - startMs);
     return outcome;
   }
 
   /**
-   * Aborts the write after `timeoutMs`. A write that then takes as long again to end is given up: whether it
-   * was stored is not known.
+   * Aborts the attempt after `timeoutMs`. One that then takes as long again to end is given up: whether it took
+   * effect is not known.
    */
-  async #timeOut(timeoutMs: number, timeout: AbortController, settled: AbortSignal): Promise<WriteOutcome> {
-    const { clock, sink } = this.#options;
+  async #timeOut(timeoutMs: number, timeout: AbortController, settled: AbortSignal): Promise<Failure> {
+    const { clock, name } = this.#options;
     const error = new VectorBatchError(
       'VBO_ERR_TIMEOUT',
-      `A write to ${sink.name} took longer than ${formatDuration(timeoutMs)}.`,
+      `A write to ${name} took longer than ${formatDuration(timeoutMs)}.`,
       { details: { timeoutMs } },
     );
     try {
@@ -148,30 +166,8 @@ export class Delivery {
       timeout.abort(error);
       await clock.sleep(timeoutMs, settled);
     } catch {
-      // The write has settled; this outcome is not looked at.
+      // The attempt has settled; this outcome is not looked at.
     }
     return { kind: 'retry', error };
-  }
-
-  async #settle(rows: Rows, outcome: WriteOutcome & { kind: 'ok' }): Promise<undefined> {
-    const { tally } = this.#options;
-    tally.bytesSent += outcome.bytesSent;
-    const rejected = outcome.rejected ?? [];
-    tally.acknowledged += rows.count - rejected.length;
-    for (const { index, code, message } of rejected) {
-      await this.#reject(rows, index, new VectorBatchError(code, message));
-    }
-  }
-
-  async #reject(rows: Rows, index: number, { code, message }: VectorBatchError): Promise<void> {
-    const { ids, positions, payloads } = rows.columns;
-    await this.#options.reject({
-      position: positions[index]!,
-      id: ids[index]!,
-      code,
-      message,
-      vector: rows.vector(index),
-      ...(payloads ? { payload: payloads[index] ?? null } : {}),
-    });
   }
 }

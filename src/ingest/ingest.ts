@@ -1,24 +1,26 @@
 import { setMaxListeners } from 'node:events';
-import { UNBOUNDED } from '../control/bounds.js';
 import type { Guard } from '../control/guard.js';
-import { initialSetting } from '../control/initial.js';
+import type { Decision } from '../control/policy.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { Random } from '../core/random.js';
-import { formatCount } from '../core/units.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { Bell } from './bell.js';
+import { Books } from './books.js';
 import { DeadLetters } from './dead-letters.js';
 import { Delivery } from './delivery.js';
-import { createGuard, priorOf } from './envelope.js';
+import { dispatch } from './dispatch.js';
+import { createGuard } from './envelope.js';
 import { Intake } from './intake.js';
+import { type LedgerHeader, LedgerState } from './ledger-state.js';
 import { type IngestOptions, type ResolvedIngestOptions, resolveIngestOptions } from './options.js';
 import { PeakRss } from './peak-rss.js';
 import { Permits } from './permits.js';
-import type { RejectedRecord, Sink, Source, SourceChunk } from './ports.js';
+import type { Sink, Source, SourceChunk, Written } from './ports.js';
 import { ProgressReporter } from './progress.js';
 import { ReadAhead } from './read-ahead.js';
 import { reconcile } from './reconcile.js';
-import type { IngestReport } from './report.js';
+import { type IngestReport, reportOf } from './report.js';
+import { checkHeld, countsOf, headerOf, readPast } from './resume.js';
 import type { Rows } from './rows.js';
 import { Tally } from './tally.js';
 
@@ -27,17 +29,16 @@ const READ_AHEAD_SHARE = 1 / 2;
 const DUPLICATES_SHARE = 1 / 8;
 /** Reading pauses when this much is waiting, or two rounds of requests if that is more. */
 const READ_AHEAD_BYTES = 16e6;
-/** Too many rejections stop the load: more than this share of the records met, and at least so many. */
-const ERROR_BUDGET = 0.1;
-const FEWEST_ERRORS = 100;
 
 /**
  * Loads every record of `source` into `sink` and finds the best batch size and concurrency on the way.
  * Every record ends acknowledged by the sink or in the dead letters. The sink is opened, finished and closed,
- * the source closed, whatever happens.
+ * the source closed, whatever happens. With a `ledger` a load that was cut short, even by `kill -9`, is resumed
+ * without loss and without doubles.
  *
  * @throws every failure rejects with a `VectorBatchError` whose `details.report` is the {@link IngestReport} so
- *   far: VBO_ERR_ABORTED, VBO_ERR_ARGUMENT, VBO_ERR_ERROR_BUDGET, VBO_ERR_MEMORY, VBO_ERR_RECONCILE,
+ *   far: VBO_ERR_ABORTED, VBO_ERR_ARGUMENT, VBO_ERR_ERROR_BUDGET, VBO_ERR_LEDGER_DAMAGED, VBO_ERR_LEDGER_EXISTS,
+ *   VBO_ERR_LEDGER_MISMATCH, VBO_ERR_LEDGER_WRITE, VBO_ERR_MEMORY, VBO_ERR_RECONCILE, VBO_ERR_RESUME,
  *   VBO_ERR_TIMEOUT, and whatever the source and the sink fail with
  */
 export async function ingest(
@@ -56,6 +57,7 @@ class Load {
   readonly #options: ResolvedIngestOptions;
   readonly #tally = new Tally();
   readonly #deadLetters: DeadLetters;
+  readonly #books: Books;
   readonly #startMs: number;
   readonly #rss = new PeakRss();
   readonly #progress: ProgressReporter | undefined;
@@ -65,6 +67,8 @@ class Load {
   readonly #warnings: string[] = [];
   #failure: VectorBatchError | undefined;
   #guard: Guard | undefined;
+  /** What earlier runs of a resumed load have settled. */
+  #past: LedgerState | undefined;
   #dispatched = 0;
 
   constructor(kernels: Kernels, source: Source, sink: Sink, options: ResolvedIngestOptions) {
@@ -73,6 +77,7 @@ class Load {
     this.#sink = sink;
     this.#options = options;
     this.#deadLetters = new DeadLetters(options.deadLetters);
+    this.#books = new Books(this.#tally, this.#deadLetters, (error) => this.#fail(error));
     this.#startMs = options.clock.now();
     // Every batch that waits to be tried again listens.
     setMaxListeners(0, this.#stop.signal);
@@ -93,11 +98,9 @@ class Load {
       this.#fail(toVectorBatchError(error, 'VBO_ERR_INTERNAL', 'The load failed'));
     }
     signal?.removeEventListener('abort', onAbort);
+    await this.#books.close();
     await this.#attend('close the sink', () => this.#sink.close());
     await this.#attend('close the source', async () => this.#source.close?.());
-    await this.#deadLetters
-      .close()
-      .catch((error) => this.#fail(toVectorBatchError(error, 'VBO_ERR_FILE_NOT_FOUND', 'Dead letters')));
     const report = this.#report(reconciled);
     if (this.#guard) this.#progress?.update(this.#options.clock.now(), this.#guard.setting, true);
     if (!this.#failure) return report;
@@ -111,20 +114,26 @@ class Load {
   /** The load between opening and finishing the sink; returns whether the counts agree. */
   async #load(): Promise<boolean | null> {
     const { metric, memoryBudgetBytes } = this.#options;
-    const chunks = this.#source[Symbol.asyncIterator]();
+    const past = await this.#recall();
+    if (past?.isComplete) {
+      this.#warnings.push(`By the ledger ${this.#options.ledger} this load is complete; nothing was sent.`);
+      return null;
+    }
+    const chunks = this.#chunks(past)[Symbol.asyncIterator]();
     const first = await this.#untilStopped(chunks.next());
     if (!first) return null;
-    const sample: SourceChunk | undefined = first.done ? undefined : first.value;
-    const idType = typeof sample?.ids?.[0] === 'string' ? 'string' : 'number';
+    const shape = past?.header.shape ?? shapeOf(first.done ? undefined : first.value);
     const { dimension } = this.#source;
-    await this.#sink.open({ dimension, metric, idType, hasPayloads: sample?.payloads !== undefined });
+    const { idType, hasPayloads } = shape;
+    await this.#sink.open({ dimension, metric, idType, hasPayloads });
     try {
-      const before = await this.#sink.count?.();
+      const stored = await this.#sink.count?.();
+      await this.#openLedger(past, shape, stored);
       const guard = createGuard(this.#source, this.#sink, this.#options);
       this.#guard = guard;
       const intake = new Intake({
         ...{ kernels: this.#kernels, source: this.#source, metric, idType },
-        duplicatesBytes: memoryBudgetBytes * DUPLICATES_SHARE,
+        ...{ past, duplicatesBytes: memoryBudgetBytes * DUPLICATES_SHARE },
       });
       const readAhead = new ReadAhead({
         ...{ arena: this.#kernels.arena, dimension, bell: this.#bell, inspect: intake.inspect },
@@ -137,21 +146,60 @@ class Load {
         () => undefined,
         (error) => toVectorBatchError(error, 'VBO_ERR_RECORD', `Reading ${this.#source.name} failed`),
       );
-      await this.#dispatch(guard, readAhead);
+      await this.#send(guard, readAhead);
       readAhead.discard();
       const error = await sourceError;
       if (error) this.#fail(error);
+      await this.#books.flush();
       this.#warnings.push(...intake.warnings());
       if (this.#failure) return null;
       await this.#sink.finish();
-      const { acknowledged } = this.#tally;
-      const verdict = reconcile(this.#sink, { before, after: await this.#sink.count?.(), acknowledged });
-      if (verdict.warning) this.#warnings.push(verdict.warning);
-      return verdict.reconciled;
+      return await this.#reconcile(past, stored);
     } finally {
       // Settings that were changed for the load are restored even if it failed.
       if (this.#failure) await this.#attend('finish the sink', () => this.#sink.finish());
     }
+  }
+
+  /** What the ledger knows of earlier runs, if this one resumes them. */
+  async #recall(): Promise<LedgerState | undefined> {
+    const { ledger, resume } = this.#options;
+    if (ledger === undefined) return undefined;
+    this.#past = await readPast(ledger, resume, this.#source, this.#sink);
+    if (resume && !this.#past)
+      this.#warnings.push(`There is no ledger ${ledger}: the load began at the start.`);
+    if (this.#past) this.#progress?.resumeFrom(this.#past.settled.size);
+    return this.#past;
+  }
+
+  /** Where ids are given, settled records are read too: a later one of the same id is a duplicate still. */
+  #chunks(past: LedgerState | undefined): AsyncIterable<SourceChunk> {
+    if (!past || past.header.shape.hasIds || !this.#source.from) return this.#source;
+    return this.#source.from(past.settled.firstMissing());
+  }
+
+  async #openLedger(
+    past: LedgerState | undefined,
+    shape: LedgerHeader['shape'],
+    stored: number | undefined,
+  ): Promise<void> {
+    const { ledger, clock } = this.#options;
+    if (ledger === undefined) return;
+    if (past) checkHeld(past, this.#source, this.#sink, stored);
+    const state = past ?? new LedgerState(await headerOf(this.#source, this.#sink, shape, stored));
+    await this.#books.open(ledger, state, clock);
+  }
+
+  async #reconcile(past: LedgerState | undefined, stored: number | undefined): Promise<boolean | null> {
+    const counts = countsOf(past, this.#source, this.#sink, stored);
+    const verdict = reconcile(this.#sink, {
+      ...counts,
+      acknowledged: counts.acknowledged + this.#tally.acknowledged,
+      after: await this.#sink.count?.(),
+    });
+    if (verdict.warning) this.#warnings.push(verdict.warning);
+    await this.#books.complete();
+    return verdict.reconciled;
   }
 
   async #read(
@@ -162,11 +210,12 @@ class Load {
   ): Promise<void> {
     let result: IteratorResult<SourceChunk> | undefined = first;
     for (; result && !result.done; result = await this.#untilStopped(chunks.next())) {
-      const incoming = intake.rowsOf(result.value);
-      this.#tally.items += await readAhead.append(incoming);
+      for (const incoming of intake.rowsOf(result.value)) {
+        this.#tally.items += await readAhead.append(incoming);
+      }
       for (const record of intake.takeRejected()) {
         this.#tally.items++;
-        await this.#reject(record);
+        await this.#books.reject(record);
       }
       while (!this.#stop.signal.aborted && readAhead.rows >= this.#rowsToReadAhead()) await this.#bell.wait();
     }
@@ -180,67 +229,67 @@ class Load {
   }
 
   /** Cuts and sends batches until there are no more, and returns when all are settled. */
-  async #dispatch(guard: Guard, readAhead: ReadAhead): Promise<void> {
+  async #send(guard: Guard, readAhead: ReadAhead): Promise<void> {
     const { clock, logger, maxAttempts, seed } = this.#options;
     const permits = new Permits(() => guard.setting.concurrency, this.#bell);
-    const delivery = new Delivery({
-      ...{ sink: this.#sink, guard, clock, logger, maxAttempts, tally: this.#tally, stop: this.#stop.signal },
+    const delivery = new Delivery<Rows, Written>({
+      ...{ name: this.#sink.name, guard, clock, logger, maxAttempts, stop: this.#stop.signal },
       random: new Random(seed),
+      attempt: (rows, { sequence, signal }) => {
+        // An attempt that was given up but still runs needs the memory too.
+        rows.hold.retain();
+        const write = async () => this.#sink.write(rows.batch(sequence), signal);
+        return write().finally(() => rows.hold.release());
+      },
+      settle: (rows, outcome) => this.#books.acknowledge(rows, outcome),
+      reject: (rows, { code, message }) =>
+        this.#books.acknowledge(rows, {
+          ...{ kind: 'ok', bytesSent: 0 },
+          rejected: [{ index: 0, code, message }],
+        }),
+      onRetry: () => this.#tally.retries++,
+      onLatency: (ms) => this.#tally.latencies.add(ms),
       inFlight: () => permits.inFlight,
-      remainingRows: () => this.#remainingRows(),
-      reject: (record) => this.#reject(record),
+      remaining: () => this.#remainingRows(),
     });
-    while (!this.#stop.signal.aborted) {
-      const { batchSize } = guard.setting;
-      // A short batch is only cut at the end, or when nothing else would make room for more rows.
-      const isReady =
-        readAhead.rows >= batchSize || readAhead.isEnded || (readAhead.isBlocked && permits.inFlight === 0);
-      const rows = permits.available && isReady ? readAhead.cut(batchSize, guard.maxBatchBytes) : undefined;
-      if (rows) {
-        permits.take();
-        void this.#send(rows, guard, delivery, permits);
-      } else if (readAhead.isEnded && readAhead.rows === 0) {
-        break;
-      } else {
-        await this.#bell.wait();
-      }
-    }
-    await permits.idle();
+    await dispatch<Rows>({
+      ...{ guard, permits, bell: this.#bell, stop: this.#stop.signal },
+      next: (batchSize) => {
+        // A short batch is only cut at the end, or when nothing else would make room for more rows.
+        const isReady =
+          readAhead.rows >= batchSize || readAhead.isEnded || (readAhead.isBlocked && permits.inFlight === 0);
+        return isReady ? readAhead.cut(batchSize, guard.maxBatchBytes) : undefined;
+      },
+      isOver: () => readAhead.isEnded && readAhead.rows === 0,
+      send: (rows, setting) => this.#deliver(rows, setting, guard, delivery),
+    });
   }
 
-  async #send(rows: Rows, guard: Guard, delivery: Delivery, permits: Permits): Promise<void> {
-    const { setting } = guard;
+  async #deliver(
+    rows: Rows,
+    setting: Decision,
+    guard: Guard,
+    delivery: Delivery<Rows, Written>,
+  ): Promise<void> {
+    const { clock } = this.#options;
     this.#dispatched += rows.count;
-    this.#tally.apply(setting, this.#options.clock.now() - this.#startMs);
+    this.#tally.apply(setting, clock.now() - this.#startMs);
     try {
+      await this.#books.announce(rows);
       await delivery.deliver(rows, setting);
     } catch (error) {
       this.#fail(toVectorBatchError(error, 'VBO_ERR_INTERNAL', 'A batch could not be sent'));
     }
     rows.hold.release();
-    permits.giveBack();
-    const nowMs = this.#options.clock.now();
+    const nowMs = clock.now();
     this.#progress?.update(nowMs, guard.setting);
     this.#rss.observe(nowMs);
   }
 
   #remainingRows(): number | undefined {
     const { count } = this.#source;
-    return count === undefined ? undefined : Math.max(0, count - this.#dispatched - this.#tally.rejected);
-  }
-
-  async #reject(record: RejectedRecord): Promise<void> {
-    this.#tally.reject(record.code);
-    await this.#deadLetters.add(record);
-    const { rejected, acknowledged } = this.#tally;
-    if (rejected < FEWEST_ERRORS || rejected <= ERROR_BUDGET * (rejected + acknowledged)) return;
-    this.#fail(
-      new VectorBatchError(
-        'VBO_ERR_ERROR_BUDGET',
-        `${formatCount(rejected)} of ${formatCount(rejected + acknowledged)} records were rejected, most lately with ${record.code}: ${record.message}`,
-        { details: { rejected, acknowledged, rejectedByCode: this.#tally.rejectedByCode } },
-      ),
-    );
+    const settled = (this.#past?.settled.size ?? 0) + this.#tally.rejected;
+    return count === undefined ? undefined : Math.max(0, count - this.#dispatched - settled);
   }
 
   /** The first failure is the load's; it stops the reading and the sending. */
@@ -274,44 +323,19 @@ class Load {
   }
 
   #report(reconciled: boolean | null): IngestReport {
-    const { clock, fixed, policy } = this.#options;
-    const { items, acknowledged, rejected, rejectedByCode, retries, bytesSent, latencies, settings } =
-      this.#tally;
-    const seconds = (clock.now() - this.#startMs) / 1000;
-    const { path, first } = this.#deadLetters;
-    if (rejected > 0 && path === undefined) {
-      this.#warnings.push(
-        `${formatCount(rejected)} rejected records were not written down: no dead-letter file was named.`,
-      );
-    }
-    return {
-      sink: this.#sink.name,
-      policy,
-      items,
-      acknowledged,
-      rejected,
-      rejectedByCode,
-      firstRejected: first,
-      deadLetters: rejected > 0 ? (path ?? null) : null,
-      resumedFrom: 0,
-      seconds,
-      vectorsPerSecond: seconds > 0 ? acknowledged / seconds : 0,
-      best:
-        this.#guard?.best ??
-        fixed ??
-        initialSetting(priorOf(this.#source, this.#sink, this.#options), UNBOUNDED),
-      settings,
-      latencyMs: {
-        p50: latencies.percentile(0.5),
-        p95: latencies.percentile(0.95),
-        p99: latencies.percentile(0.99),
-      },
-      bytesSent,
-      peakRssBytes: this.#rss.peakBytes(),
-      retries,
-      reconciled,
-      model: this.#guard?.model ?? null,
-      warnings: this.#warnings,
-    };
+    return reportOf({
+      ...{ source: this.#source, sink: this.#sink, options: this.#options, tally: this.#tally },
+      ...{ guard: this.#guard, past: this.#past, firstRejected: this.#deadLetters.first },
+      ...{ seconds: (this.#options.clock.now() - this.#startMs) / 1000 },
+      ...{ peakRssBytes: this.#rss.peakBytes(), reconciled, warnings: this.#warnings },
+    });
   }
+}
+
+function shapeOf(sample: SourceChunk | undefined): LedgerHeader['shape'] {
+  return {
+    idType: typeof sample?.ids?.[0] === 'string' ? 'string' : 'number',
+    hasIds: sample?.ids !== undefined,
+    hasPayloads: sample?.payloads !== undefined,
+  };
 }

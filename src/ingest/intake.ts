@@ -5,6 +5,7 @@ import type { Kernels } from '../kernels/kernels.js';
 import { matrixAt } from '../kernels/matrix.js';
 import { callTask } from '../kernels/task.js';
 import { DuplicateFilter } from './duplicates.js';
+import type { LedgerState } from './ledger-state.js';
 import type { Id, RejectedRecord, Source, SourceChunk } from './ports.js';
 import type { IncomingRows } from './read-ahead.js';
 
@@ -13,6 +14,8 @@ export interface IntakeOptions {
   readonly source: Source;
   readonly metric: Metric;
   readonly idType: 'string' | 'number';
+  /** What earlier runs of a resumed load have settled. */
+  readonly past: LedgerState | undefined;
   /** Memory for remembering ids. */
   readonly duplicatesBytes: number;
 }
@@ -53,11 +56,13 @@ export class Intake {
   }
 
   /**
-   * The rows of a chunk, with what the source itself rejected set aside.
+   * The rows of a chunk that are to be sent: in one piece, but for those that an earlier run has settled. What
+   * the source itself rejected is set aside.
    * @throws VBO_ERR_DIMENSION if the chunk is not rows x dimension
    */
-  rowsOf(chunk: SourceChunk): IncomingRows {
-    const { dimension, name } = this.#options.source;
+  rowsOf(chunk: SourceChunk): IncomingRows[] {
+    const { source, past } = this.#options;
+    const { dimension, name } = source;
     const { vectors, ids, payloads, positions, rejected } = chunk;
     const count = vectors.length / dimension;
     if (
@@ -70,10 +75,29 @@ export class Intake {
         `${name} gave ${vectors.length} values, ${ids?.length ?? 'no'} ids and ${payloads?.length ?? 'no'} payloads; expected rows of ${dimension} values, each with its id and payload.`,
       );
     }
-    if (rejected) this.#rejected.push(...rejected);
+    for (const record of rejected ?? []) {
+      if (!past?.settled.has(record.position)) this.#rejected.push(record);
+    }
     const position =
       'first' in positions ? (row: number) => positions.first + row : (row: number) => positions[row]!;
-    return { count, vectors, ids: ids && this.#alignIds(ids), payloads, position };
+    const incoming = { count, vectors, ids: ids && this.#alignIds(ids), payloads, position };
+    return past ? this.#unsettled(incoming, past) : [incoming];
+  }
+
+  /** The runs of rows that are not settled. The ids of those that are stored are remembered: one of the same id is a duplicate. */
+  #unsettled(incoming: IncomingRows, past: LedgerState): IncomingRows[] {
+    const { count, position } = incoming;
+    const runs: IncomingRows[] = [];
+    let start = 0;
+    for (let row = 0; row <= count; row++) {
+      if (row < count && !past.settled.has(position(row))) continue;
+      if (row > start) runs.push(sliceRows(incoming, start, row, this.#options.source.dimension));
+      if (row < count && incoming.ids && past.stored.has(position(row))) {
+        this.#duplicates.add(incoming.ids[row]!);
+      }
+      start = row + 1;
+    }
+    return runs;
   }
 
   /** See `ReadAheadOptions.inspect`. */
@@ -152,4 +176,14 @@ export class Intake {
     if (this.#options.idType === 'number' || ids.every((id) => typeof id === 'string')) return ids;
     return ids.map(String);
   }
+}
+
+function sliceRows(incoming: IncomingRows, from: number, to: number, dimension: number): IncomingRows {
+  return {
+    count: to - from,
+    vectors: incoming.vectors.subarray(from * dimension, to * dimension),
+    ids: incoming.ids?.slice(from, to),
+    payloads: incoming.payloads?.slice(from, to),
+    position: (row) => incoming.position(from + row),
+  };
 }

@@ -28,6 +28,17 @@ export interface IngestOptions {
   signal?: AbortSignal;
   /** Path of an NDJSON file for the rejected records. It is created with the first of them. */
   deadLetters?: string;
+  /**
+   * Path of a journal of what is settled, for {@link IngestOptions.resume}. It is kept at the end, as proof. One
+   * process at a time may use it. Without one a load that was cut short can only be started again.
+   */
+  ledger?: string;
+  /**
+   * Goes on with the load that `ledger` was written for, after a crash, an abort or a failure: no record is lost,
+   * none stored twice. If there is no ledger yet the load begins at the start; if it is complete nothing is
+   * sent. Default false: an unfinished ledger is then refused with VBO_ERR_LEDGER_EXISTS.
+   */
+  resume?: boolean;
   /** Attempts for a batch that fails in passing, 1..100. Default 5. */
   maxAttempts?: number;
   /** Most requests in flight, 1..1024. Default: what the sink says, else 16. */
@@ -38,7 +49,7 @@ export interface IngestOptions {
   logger?: Logger;
 }
 
-type Optional = 'fixed' | 'prior' | 'onProgress' | 'signal' | 'deadLetters' | 'maxConcurrency';
+type Optional = 'fixed' | 'prior' | 'onProgress' | 'signal' | 'deadLetters' | 'ledger' | 'maxConcurrency';
 export type ResolvedIngestOptions = Required<Omit<IngestOptions, Optional>> & Pick<IngestOptions, Optional>;
 
 const DEFAULT_MEMORY_BYTES = 512e6;
@@ -68,9 +79,16 @@ export function resolveIngestOptions(options: IngestOptions): ResolvedIngestOpti
   if (options.maxConcurrency !== undefined) {
     checkNumber(options.maxConcurrency, 'maxConcurrency', { min: 1, max: MAX_CONCURRENCY, integer: true });
   }
+  if (options.resume && options.ledger === undefined) {
+    throw new VectorBatchError(
+      'VBO_ERR_ARGUMENT',
+      'resume is true, ledger is missing; nothing says where to go on.',
+    );
+  }
   return {
     ...options,
     policy,
+    resume: options.resume ?? false,
     metric: checkOneOf(options.metric ?? 'cosine', 'metric', METRICS),
     memoryBudgetBytes: checkNumber(options.memoryBudgetBytes ?? DEFAULT_MEMORY_BYTES, 'memoryBudgetBytes', {
       min: 1e6,

@@ -41,6 +41,16 @@ export interface Source extends AsyncIterable<SourceChunk> {
   readonly dimension: number;
   /** Number of records, where the source knows it before reading. */
   readonly count?: number;
+  /**
+   * The records from a position on, in the cheapest way there is. A source without it is read from its start, and
+   * what was settled before is skipped.
+   */
+  from?(position: number): AsyncIterable<SourceChunk>;
+  /**
+   * A short text that changes when the records do: a ledger is resumed only with the source it was written for.
+   * A source without it is known by name, dimension and count.
+   */
+  fingerprint?(): Promise<string>;
   /** Bytes read and total, where known: progress for sources that cannot count records. */
   progress?(): { readBytes: number; totalBytes: number };
   close?(): Promise<void>;
@@ -56,6 +66,11 @@ export interface Batch {
   /** rows x dimension, row-major, contiguous. May be backed by shared memory. */
   readonly vectors: Float32Array;
   readonly payloads?: readonly (Payload | null)[];
+  /**
+   * An earlier attempt, of this load or of one that was cut short, may have stored some of these records: a sink
+   * with `upserts: 'onRequest'` replaces instead of adding.
+   */
+  readonly mayBeStored?: boolean;
 }
 
 export interface SinkLimits {
@@ -76,12 +91,15 @@ export interface SinkLimits {
  * - `retry`: a passing failure (network, time-out)
  * - `fatal`: no batch can succeed (authentication, wrong dimension of the collection)
  */
-export type WriteOutcome =
-  | {
-      kind: 'ok';
-      bytesSent: number;
-      rejected?: readonly { index: number; code: ErrorCode; message: string }[];
-    }
+export type WriteOutcome = Written | Failure;
+
+export interface Written {
+  kind: 'ok';
+  bytesSent: number;
+  rejected?: readonly { index: number; code: ErrorCode; message: string }[];
+}
+
+export type Failure =
   | { kind: 'permanent' | 'retry' | 'fatal'; error: VectorBatchError }
   | { kind: 'shrink'; error: VectorBatchError; limits?: SinkLimits }
   | { kind: 'backOff'; error: VectorBatchError; retryAfterMs?: number };
@@ -99,8 +117,14 @@ export interface Sink {
   readonly name: string;
   /** Key of the database's profile in `model/`, for instance `lancedb`. */
   readonly database: string;
-  /** A record of an id that is stored already replaces it: then a count that grew by less than was acknowledged proves no loss. */
-  readonly upserts?: boolean;
+  /**
+   * Whether a record replaces the one that is stored under its id: always (then a count that grew by less than was
+   * acknowledged proves no loss), or where `Batch.mayBeStored` asks for it. A sink that never does cannot resume
+   * a load that was killed, and stores a record twice if an attempt fails after having stored it.
+   */
+  readonly upserts?: boolean | 'onRequest';
+  /** What is stored is gone with the process: its count says nothing about an earlier one. */
+  readonly ephemeral?: boolean;
   /**
    * Connects, creates the collection if there is none.
    * @throws VBO_ERR_SINK_UNREACHABLE, VBO_ERR_MISSING_PACKAGE, VBO_ERR_DIMENSION
@@ -115,5 +139,7 @@ export interface Sink {
   count?(): Promise<number>;
   /** After the last write: flush, index, compact, restore settings. */
   finish(): Promise<void>;
+  /** Removes the collection that `open` opened, with all that it holds. After it only `close` may be called. */
+  drop?(): Promise<void>;
   close(): Promise<void>;
 }

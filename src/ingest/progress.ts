@@ -9,6 +9,8 @@ export interface Progress {
   items: number;
   acknowledged: number;
   rejected: number;
+  /** Records that earlier runs of a resumed load have settled. */
+  resumedFrom: number;
   /** Records in all, where the source knows. */
   total?: number;
   /** Acknowledged per second, over about the last two seconds. */
@@ -35,6 +37,7 @@ export class ProgressReporter {
   #lastMs: number;
   #lastAcknowledged = 0;
   #vectorsPerSecond = 0;
+  #resumedFrom = 0;
 
   constructor(source: Source, tally: Tally, startMs: number, report: (progress: Progress) => void) {
     this.#source = source;
@@ -42,6 +45,11 @@ export class ProgressReporter {
     this.#report = report;
     this.#startMs = startMs;
     this.#lastMs = startMs;
+  }
+
+  /** So many records were settled by earlier runs. */
+  resumeFrom(records: number): void {
+    this.#resumedFrom = records;
   }
 
   /** Reports if it is time to; at once if `isLast`. */
@@ -61,6 +69,7 @@ export class ProgressReporter {
       items,
       acknowledged,
       rejected,
+      resumedFrom: this.#resumedFrom,
       ...(total === undefined ? {} : { total }),
       vectorsPerSecond: this.#vectorsPerSecond,
       etaMs: this.#etaMs(nowMs),
@@ -73,13 +82,13 @@ export class ProgressReporter {
   #etaMs(nowMs: number): number | null {
     const settled = this.#tally.acknowledged + this.#tally.rejected;
     const { count } = this.#source;
+    const remaining = (count ?? 0) - settled - this.#resumedFrom;
     if (count !== undefined) {
-      return this.#vectorsPerSecond > 0
-        ? (1000 * Math.max(0, count - settled)) / this.#vectorsPerSecond
-        : null;
+      return this.#vectorsPerSecond > 0 ? (1000 * Math.max(0, remaining)) / this.#vectorsPerSecond : null;
     }
     const bytes = this.#source.progress?.();
-    if (!bytes || bytes.readBytes === 0 || this.#tally.items === 0) return null;
+    // After a resume the bytes say how much was skipped, not how much was sent.
+    if (!bytes || bytes.readBytes === 0 || this.#tally.items === 0 || this.#resumedFrom > 0) return null;
     // Bytes run ahead of the acknowledgements by what is read and not yet settled.
     const share = (bytes.readBytes / bytes.totalBytes) * (settled / this.#tally.items);
     return share > 0 ? (nowMs - this.#startMs) * (1 / share - 1) : null;

@@ -7,6 +7,8 @@ export interface Counts {
   readonly before: number | undefined;
   readonly after: number | undefined;
   readonly acknowledged: number;
+  /** Acknowledged records that may have replaced others which `before` counts already. */
+  readonly mayReplace: number;
 }
 
 /**
@@ -19,7 +21,8 @@ export function reconcile(sink: Sink, counts: Counts): { reconciled: boolean | n
   if (before === undefined || after === undefined) return { reconciled: null };
   const grown = after - before;
   if (grown === acknowledged) return { reconciled: true };
-  if (sink.upserts && before > 0 && grown >= 0 && grown < acknowledged) {
+  const mayReplace = sink.upserts === true ? Math.min(before, acknowledged) : counts.mayReplace;
+  if (grown < acknowledged && grown >= acknowledged - mayReplace) {
     const replaced = formatCount(acknowledged - grown);
     const warning = `${sink.name} held ${formatCount(before)} records before; ${replaced} of the acknowledged ones replaced records of the same id.`;
     return { reconciled: null, warning };
@@ -27,6 +30,6 @@ export function reconcile(sink: Sink, counts: Counts): { reconciled: boolean | n
   throw new VectorBatchError(
     'VBO_ERR_RECONCILE',
     `${sink.name} acknowledged ${formatCount(acknowledged)} records, but its count went from ${formatCount(before)} to ${formatCount(after)}.`,
-    { details: { ...counts } },
+    { details: { before, after, acknowledged } },
   );
 }

@@ -1,8 +1,15 @@
+import { UNBOUNDED } from '../control/bounds.js';
+import type { Guard } from '../control/guard.js';
+import { initialSetting } from '../control/initial.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { Setting } from '../core/types.js';
+import { formatCount } from '../core/units.js';
 import type { CostModel } from '../model/cost.js';
-import type { RejectedRecord } from './ports.js';
-import type { SettingChange } from './tally.js';
+import { priorOf } from './envelope.js';
+import type { LedgerState } from './ledger-state.js';
+import type { ResolvedIngestOptions } from './options.js';
+import type { RejectedRecord, Sink, Source } from './ports.js';
+import type { SettingChange, Tally } from './tally.js';
 
 /** What became of a load. A load that fails has one too, as far as it came: `error.details.report`. */
 export interface IngestReport {
@@ -20,8 +27,12 @@ export interface IngestReport {
   firstRejected: readonly RejectedRecord[];
   /** The dead-letter file, if there was anything to write. */
   deadLetters: string | null;
-  /** Position the load was resumed from. */
+  /** Records that earlier runs of a resumed load have settled; all other numbers are this run's. */
   resumedFrom: number;
+  /** What those runs made of them. */
+  before: { acknowledged: number; rejected: number };
+  /** The ledger to resume from, if there is one. */
+  ledger: string | null;
   /** From the call to the end of the sink's `finish()`. */
   seconds: number;
   /** Acknowledged over `seconds`. */
@@ -37,9 +48,57 @@ export interface IngestReport {
   peakRssBytes: number;
   /** Attempts beyond the first for a batch. */
   retries: number;
-  /** Whether the sink's own count grew by what it acknowledged; null where it cannot tell, or the load failed. */
+  /** Whether the sink's own count grew by what it acknowledged, earlier runs included; null where it cannot tell, or the load failed. */
   reconciled: boolean | null;
   /** What was learnt of the database's cost; null if nothing was. */
   model: CostModel | null;
   warnings: readonly string[];
+}
+
+/** Everything a report is made of. */
+export interface Outcome {
+  readonly source: Source;
+  readonly sink: Sink;
+  readonly options: ResolvedIngestOptions;
+  readonly tally: Tally;
+  readonly guard: Guard | undefined;
+  readonly past: LedgerState | undefined;
+  readonly firstRejected: readonly RejectedRecord[];
+  readonly seconds: number;
+  readonly peakRssBytes: number;
+  readonly reconciled: boolean | null;
+  readonly warnings: readonly string[];
+}
+
+export function reportOf(outcome: Outcome): IngestReport {
+  const { source, sink, options, tally, guard, past, seconds } = outcome;
+  const { items, acknowledged, rejected, rejectedByCode, retries, bytesSent, latencies, settings } = tally;
+  const before = { acknowledged: past?.stored.size ?? 0, rejected: past?.rejected.size ?? 0 };
+  const hasLetters = rejected > 0 || past?.letters !== undefined;
+  const warnings = [...outcome.warnings];
+  if (rejected > 0 && options.deadLetters === undefined) {
+    warnings.push(
+      `${formatCount(rejected)} rejected records were not written down: no dead-letter file was named.`,
+    );
+  }
+  return {
+    sink: sink.name,
+    policy: options.policy,
+    ...{ items, acknowledged, rejected, rejectedByCode, firstRejected: outcome.firstRejected },
+    deadLetters: hasLetters ? (options.deadLetters ?? null) : null,
+    ...{ resumedFrom: before.acknowledged + before.rejected, before },
+    ledger: options.ledger ?? null,
+    seconds,
+    vectorsPerSecond: seconds > 0 ? acknowledged / seconds : 0,
+    best: guard?.best ?? options.fixed ?? initialSetting(priorOf(source, sink, options), UNBOUNDED),
+    settings,
+    latencyMs: {
+      p50: latencies.percentile(0.5),
+      p95: latencies.percentile(0.95),
+      p99: latencies.percentile(0.99),
+    },
+    ...{ bytesSent, peakRssBytes: outcome.peakRssBytes, retries, reconciled: outcome.reconciled },
+    model: guard?.model ?? null,
+    warnings,
+  };
 }

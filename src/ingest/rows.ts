@@ -36,10 +36,13 @@ export class Hold {
 export class Rows {
   readonly columns: RowColumns;
   readonly hold: Hold;
+  /** See `Batch.mayBeStored`. */
+  mayBeStored: boolean;
 
-  constructor(columns: RowColumns, hold: Hold) {
+  constructor(columns: RowColumns, hold: Hold, mayBeStored = false) {
     this.columns = columns;
     this.hold = hold;
+    this.mayBeStored = mayBeStored;
   }
 
   get count(): number {
@@ -53,7 +56,11 @@ export class Rows {
   batch(sequence: number): Batch {
     const { ids, payloads, vectors } = this.columns;
     const dimension = vectors.length / ids.length;
-    return { sequence, rows: ids.length, dimension, ids, vectors, ...(payloads ? { payloads } : {}) };
+    return {
+      ...{ sequence, rows: ids.length, dimension, ids, vectors },
+      ...(payloads ? { payloads } : {}),
+      ...(this.mayBeStored ? { mayBeStored: true } : {}),
+    };
   }
 
   vector(index: number): number[] {
@@ -79,6 +86,7 @@ export class Rows {
         bytes: (bytes * (to - from)) / ids.length,
       },
       this.hold,
+      this.mayBeStored,
     );
   }
 }

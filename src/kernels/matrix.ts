@@ -1,7 +1,7 @@
 import { type Arena, alignUp, type Span } from './arena.js';
 
 /** What a matrix holds, and how many bits an element takes. `int8` codes are one byte; `bit` is one sign bit. */
-export const ELEMENT_BITS = { float32: 32, float16: 16, int8: 8, bit: 1 } as const;
+export const ELEMENT_BITS = { float32: 32, float16: 16, bfloat16: 16, int8: 8, bit: 1 } as const;
 export type ElementType = keyof typeof ELEMENT_BITS;
 
 /**

@@ -2,9 +2,8 @@ import { checkNumber, checkOneOf } from '../core/check.js';
 import { MAX_BATCH_SIZE } from '../core/limits.js';
 import { formatBytes, formatCount } from '../core/units.js';
 import { compact } from '../vectors/compact.js';
-import type { CompactBlock } from '../vectors/compact-block.js';
-import { HEADER_BYTES } from '../vectors/compact-header.js';
-import { ENCODING_NAMES, type Encoding, encodedRowBytes } from '../vectors/encoding.js';
+import { CompactBlock } from '../vectors/compact-block.js';
+import { ENCODING_NAMES, type Encoding } from '../vectors/encoding.js';
 import { pack, type VectorContext, type Vectors } from '../vectors/pack.js';
 import type { Layout, VectorBlock } from '../vectors/vector-block.js';
 
@@ -83,7 +82,7 @@ export async function layOut(
     rows,
     dimension: packed.dimension,
     batchSize,
-    batches: batchRanges(rows, batchSize, byteRange(encoding, layout, packed.dimension)),
+    batches: batchRanges(rows, batchSize, byteRange(block, layout)),
     inputBytes,
     byteLength: block.byteLength,
     explanation: `${formatCount(rows)} vectors of ${packed.dimension} dimensions take ${formatBytes(block.byteLength)} as ${encoding ?? 'float32'} in ${layout}, ${formatBytes(inputBytes)} as given: ${(100 * Math.abs(saved)).toFixed(1)} % ${saved >= 0 ? 'less' : 'more, for the padding'}.`,
@@ -91,12 +90,9 @@ export async function layOut(
 }
 
 /** Where row `row` begins in the block's bytes; for `blocks`, only multiples of 64 are asked for. */
-function byteRange(
-  encoding: Encoding | undefined,
-  layout: Layout,
-  dimension: number,
-): (row: number) => number {
-  if (encoding !== undefined) return (row) => HEADER_BYTES + row * encodedRowBytes(encoding, dimension);
+function byteRange(block: VectorBlock | CompactBlock, layout: Layout): (row: number) => number {
+  if (block instanceof CompactBlock) return (row) => block.recordsOffset + row * block.recordBytes;
+  const { dimension } = block;
   if (layout === 'blocks')
     return (row) => Math.ceil(row / VECTORS_PER_BLOCK) * VECTORS_PER_BLOCK * dimension * 4;
   const strideBytes = Math.ceil((4 * dimension) / 64) * 64;

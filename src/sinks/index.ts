@@ -13,8 +13,12 @@ interface Entry {
 /** Every sink by its URL's scheme. A new database is one file beside this one and one line here. */
 const SINKS: Readonly<Record<string, Entry>> = {
   lancedb: { address: 'path', open: async (url) => (await import('./lancedb.js')).openLanceDbSink(url) },
+  nebula: { address: 'host', open: async (url) => (await import('./nebula.js')).openNebulaSink(url) },
   null: { address: 'host', open: async (url) => (await import('./null.js')).openNullSink(url) },
+  qdrant: { address: 'host', open: async (url) => (await import('./qdrant.js')).openQdrantSink(url) },
+  qdrants: { address: 'host', open: async (url) => (await import('./qdrant.js')).openQdrantSink(url) },
   sim: { address: 'path', open: async (url) => (await import('./sim.js')).openSimSink(url) },
+  sqlite: { address: 'path', open: async (url) => (await import('./sqlite.js')).openSqliteSink(url) },
 };
 
 /** The schemes `openSink` knows, such as `lancedb`. */

@@ -35,8 +35,8 @@ const importPackages = async (): Promise<LanceDbPackages> => ({
  * `lancedb://DIR?table=NAME&mode=append|upsert&optimize=auto|never`
  *
  * - `table`: default `vectors`; created if there is none
- * - `mode`: `append` (default) adds rows as they come; `upsert` replaces rows of the same id, so that a
- *   batch sent twice is stored once, at a third to two thirds of the speed
+ * - `mode`: `append` (default) adds rows as they come, but for batches that may be stored already; `upsert`
+ *   replaces rows of the same id throughout, at a third to two thirds of the speed
  * - `optimize`: `auto` (default) compacts at the end if more than 100 small fragments were left
  *
  * @throws VBO_ERR_URL
@@ -68,7 +68,7 @@ export interface LanceDbSinkOptions {
 export class LanceDbSink implements Sink {
   readonly name: string;
   readonly database = 'lancedb';
-  readonly upserts: boolean;
+  readonly upserts: boolean | 'onRequest';
   readonly #options: LanceDbSinkOptions;
   readonly #importPackages: () => Promise<LanceDbPackages>;
   #connection: LanceDb.Connection | undefined;
@@ -79,7 +79,7 @@ export class LanceDbSink implements Sink {
   /** @param packages how the packages are loaded; a test can hand in its own */
   constructor(options: LanceDbSinkOptions, packages: () => Promise<LanceDbPackages> = importPackages) {
     this.name = `lancedb://${options.directory}?table=${options.table}`;
-    this.upserts = options.mode === 'upsert';
+    this.upserts = options.mode === 'upsert' || 'onRequest';
     this.#options = options;
     this.#importPackages = packages;
   }
@@ -129,7 +129,8 @@ export class LanceDbSink implements Sink {
     const table = this.#opened(this.#table);
     const writer = this.#opened(this.#writer);
     try {
-      return { kind: 'ok', bytesSent: await WRITE[this.#options.mode](table, writer, batch) };
+      const store = WRITE[batch.mayBeStored ? 'upsert' : this.#options.mode];
+      return { kind: 'ok', bytesSent: await store(table, writer, batch) };
     } catch (error) {
       return outcomeOf(error, this.name);
     }
@@ -146,6 +147,12 @@ export class LanceDbSink implements Sink {
     const table = this.#opened(this.#table);
     const { fragmentStats } = await table.stats();
     if (fragmentStats.numSmallFragments > MAX_SMALL_FRAGMENTS) await table.optimize();
+  }
+
+  async drop(): Promise<void> {
+    this.#table?.close();
+    this.#table = undefined;
+    await this.#opened(this.#connection).dropTable(this.#options.table);
   }
 
   async close(): Promise<void> {

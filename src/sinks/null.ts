@@ -4,6 +4,7 @@ import type { Batch, Sink, SinkLimits, WriteOutcome } from '../ingest/ports.js';
 export class NullSink implements Sink {
   readonly name = 'null://';
   readonly database = 'null';
+  readonly ephemeral = true;
   #stored = 0;
 
   async open(): Promise<void> {}
@@ -26,6 +27,10 @@ export class NullSink implements Sink {
   }
 
   async finish(): Promise<void> {}
+
+  async drop(): Promise<void> {
+    this.#stored = 0;
+  }
 
   async close(): Promise<void> {}
 }

@@ -11,6 +11,7 @@ import { pathOfUrl } from './url.js';
 export class SimSink implements Sink {
   readonly name: string;
   readonly database = 'sim';
+  readonly ephemeral = true;
   readonly #database: SimulatedDatabase;
   readonly #clock: Clock;
   #startMs = 0;
@@ -61,6 +62,9 @@ export class SimSink implements Sink {
   }
 
   async finish(): Promise<void> {}
+
+  /** Nothing to remove: every sink simulates a database of its own. */
+  async drop(): Promise<void> {}
 
   async close(): Promise<void> {}
 

@@ -18,13 +18,16 @@ export function parsePathUrl(text: string): URL {
       `${describe(text)} names no path; expected scheme://PATH?options.`,
     );
   }
-  let path = encoded;
+  return new URL(`${protocol}://${pathToFileURL(resolve(percentDecoded(encoded))).pathname}${query ?? ''}`);
+}
+
+/** The text that is percent-encoded; one with a percent sign that encodes nothing stands for itself. */
+export function percentDecoded(text: string): string {
   try {
-    path = decodeURIComponent(encoded);
+    return decodeURIComponent(text);
   } catch {
-    // A path with a percent sign that encodes nothing stands for itself.
+    return text;
   }
-  return new URL(`${protocol}://${pathToFileURL(resolve(path)).pathname}${query ?? ''}`);
 }
 
 /** The absolute path of a URL made by {@link parsePathUrl}. */

@@ -3,6 +3,7 @@ import { describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import type { Source, SourceChunk } from '../ingest/ports.js';
 import { FileWindow } from './file-window.js';
+import { fingerprintFile } from './fingerprint.js';
 import { type Line, LineReader, MAX_LINE_BYTES } from './line-reader.js';
 import type { RecordColumns } from './record.js';
 import { type RecordShape, RowCollector, shapeOf } from './row-collector.js';
@@ -75,8 +76,20 @@ export class NdjsonSource implements Source {
     return { readBytes: this.#readBytes, totalBytes: this.#totalBytes };
   }
 
-  /** @throws VBO_ERR_FILE_TRUNCATED after the last complete line, if the file ends inside a record */
-  async *[Symbol.asyncIterator](): AsyncGenerator<SourceChunk, void, undefined> {
+  fingerprint(): Promise<string> {
+    const { idColumn, vectorColumn } = this.#options;
+    return fingerprintFile(this.name, JSON.stringify([idColumn ?? null, vectorColumn ?? null]));
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<SourceChunk, void, undefined> {
+    return this.from(0);
+  }
+
+  /**
+   * The records from `first` on; the lines before are read but not parsed.
+   * @throws VBO_ERR_FILE_TRUNCATED after the last complete line, if the file ends inside a record
+   */
+  async *from(first: number): AsyncGenerator<SourceChunk, void, undefined> {
     const { chunkBytes, maxLineBytes = MAX_LINE_BYTES } = this.#options;
     const capacity = Math.max(1, Math.floor(chunkBytes / (4 * this.dimension)));
     const rows = new RowCollector(this.#shape, this.#options, capacity);
@@ -90,6 +103,10 @@ export class NdjsonSource implements Source {
           const line = lines.next();
           if (!line) break;
           if (isBlank(line.bytes)) continue;
+          if (position < first) {
+            position++;
+            continue;
+          }
           const place = `Row ${position} (line ${line.number})`;
           const parsed = parseLine(line);
           if (isCutOff(line, parsed)) {

@@ -2,6 +2,7 @@ import { describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import type { Source, SourceChunk } from '../ingest/ports.js';
 import { FileWindow } from './file-window.js';
+import { fingerprintFile } from './fingerprint.js';
 import { type NpyHeader, readNpyHeader } from './npy-header.js';
 
 /**
@@ -45,11 +46,20 @@ export class NpySource implements Source {
     return { readBytes: this.#readBytes, totalBytes: this.#totalBytes };
   }
 
+  fingerprint(): Promise<string> {
+    return fingerprintFile(this.name);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<SourceChunk, void, undefined> {
+    return this.from(0);
+  }
+
   /**
+   * The rows from `position` on; what is before them is not read.
    * @throws VBO_ERR_FILE_TRUNCATED after the last complete row, if the header promises more;
    *   VBO_ERR_FILE_FORMAT after the last row, if bytes follow it: they would be lost in silence
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<SourceChunk, void, undefined> {
+  async *from(position: number): AsyncGenerator<SourceChunk, void, undefined> {
     const { rows, dimension, element, bigEndian, dataOffset } = this.#header;
     const path = this.name;
     const rowBytes = dimension * element.byteLength;
@@ -57,8 +67,9 @@ export class NpySource implements Source {
     const out = new Float32Array(rowsPerChunk * dimension);
     const window = await FileWindow.open(path, rowsPerChunk * rowBytes);
     try {
-      window.seek(dataOffset);
-      for (let row = 0; row < rows; ) {
+      const start = Math.min(position, this.count);
+      window.seek(dataOffset + start * rowBytes);
+      for (let row = start; row < rows; ) {
         const complete = Math.min(Math.floor((await window.refill(rowBytes)) / rowBytes), rows - row);
         if (complete === 0) {
           throw new VectorBatchError(

@@ -4,6 +4,7 @@ import { MAX_DIMENSION } from '../core/limits.js';
 import type { RejectedRecord, Source, SourceChunk } from '../ingest/ports.js';
 import { ELEMENT_TYPES, type ElementType } from './elements.js';
 import { FileWindow } from './file-window.js';
+import { fingerprintFile } from './fingerprint.js';
 
 /** Element types of the TEXMEX formats, by the file's extension. */
 export const VECS_ELEMENTS = { fvecs: ELEMENT_TYPES.f4!, bvecs: ELEMENT_TYPES.u1! } as const;
@@ -62,11 +63,21 @@ export class VecsSource implements Source {
     return { readBytes: this.#readBytes, totalBytes: this.#totalBytes };
   }
 
+  fingerprint(): Promise<string> {
+    return fingerprintFile(this.name);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<SourceChunk, void, undefined> {
+    return this.from(0);
+  }
+
   /**
+   * The records from `first` on. Those before are stepped over from prefix to prefix: a record may be of another
+   * length than the others.
    * @throws VBO_ERR_FILE_TRUNCATED after the last complete record, if bytes follow it;
    *   VBO_ERR_FILE_FORMAT after the last good record, at one whose dimension cannot be one
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<SourceChunk, void, undefined> {
+  async *from(first: number): AsyncGenerator<SourceChunk, void, undefined> {
     const { dimension } = this;
     const recordBytes = PREFIX_BYTES + dimension * this.#element.byteLength;
     const rowsPerChunk = Math.max(1, Math.floor(this.#chunkBytes / (4 * dimension)));
@@ -91,7 +102,9 @@ export class VecsSource implements Source {
           neededBytes += own * this.#element.byteLength;
           if (window.available < neededBytes) break;
           const from = window.start + PREFIX_BYTES;
-          if (own === dimension) {
+          if (position < first) {
+            // Settled before.
+          } else if (own === dimension) {
             this.#copy(window.bytes, from, out, positions.length * dimension, own);
             positions.push(position);
           } else {

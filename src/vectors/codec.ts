@@ -1,39 +1,101 @@
+import { decodeBfloat16, encodeBfloat16, scanBfloat16 } from '../kernels/bfloat16.js';
 import { decodeBits, encodeBits } from '../kernels/bits.js';
 import { decodeFloat16, encodeFloat16 } from '../kernels/float16.js';
-import { calibrateInt8, decodeInt8, encodeInt8 } from '../kernels/int8.js';
-import type { KernelCall } from '../kernels/kernels.js';
-import type { ElementType, Matrix } from '../kernels/matrix.js';
-import type { ValueRange } from '../kernels/range.js';
-import type { Encoding } from './encoding.js';
+import type { KernelCall, Kernels } from '../kernels/kernels.js';
+import type { Matrix } from '../kernels/matrix.js';
+import { integerQuery, integerQueryBytes } from '../kernels/query.js';
+import { type At, asMatrix, type Records } from '../kernels/records.js';
+import { scanBits, scanFloat16 } from '../kernels/scan.js';
+import { int4Codec, rabitqCodec } from './codec-centred.js';
+import { int8ColumnsCodec, int8GlobalCodec, int8RowsCodec } from './codec-int8.js';
+import type { CompactHeader } from './compact-header.js';
+import { RABITQ_BITS } from './encoding.js';
 
-/** How vectors become codes and back: each is a list of kernel calls, cut into `parts` row ranges. */
+/** How vectors become records and back, and how a query meets them. Open while its calibration stays where it is. */
 export interface Codec {
-  readonly element: ElementType;
-  /** Whether the codes depend on the range of all values. */
-  readonly calibrated: boolean;
-  encode(source: Matrix<'float32'>, codes: Matrix, range: ValueRange, parts: number): KernelCall[];
-  decode(codes: Matrix, target: Matrix<'float32'>, range: ValueRange, parts: number): KernelCall[];
+  encode(source: Matrix<'float32'>, records: Records, parts: number): KernelCall[];
+  decode(records: Records, target: Matrix<'float32'>): KernelCall[];
+  /**
+   * Calls that write the dot product of the query, float32, and each record's vector to `target`, float32 each. They
+   * must have run before the next scan of the same codec.
+   */
+  scan(query: Float32Array, records: Records, target: At): KernelCall[];
+  /** Where a record holds its vector's squared length, float32, if it does. */
+  readonly squareOffset?: number;
+  /** Frees what the codec took. */
+  close(): void;
 }
 
-export const CODECS: Record<Encoding, Codec> = {
-  float16: {
-    element: 'float16',
-    calibrated: false,
-    encode: (source, codes, _range, parts) => encodeFloat16(source, codes as Matrix<'float16'>, parts),
-    decode: (codes, target, _range, parts) => decodeFloat16(codes as Matrix<'float16'>, target, parts),
-  },
-  int8: {
-    element: 'int8',
-    calibrated: true,
-    encode: (source, codes, range, parts) =>
-      encodeInt8(source, codes as Matrix<'int8'>, null, calibrateInt8(range), parts),
-    decode: (codes, target, range, parts) =>
-      decodeInt8(codes as Matrix<'int8'>, target, calibrateInt8(range), parts),
-  },
-  binary: {
-    element: 'bit',
-    calibrated: false,
-    encode: (source, codes, _range, parts) => encodeBits(source, codes as Matrix<'bit'>, parts),
-    decode: (codes, target, _range, parts) => decodeBits(codes as Matrix<'bit'>, target, parts),
-  },
-};
+export type CodecFormat = Omit<CompactHeader, 'bodyHash'>;
+
+/** What a codec is made of. */
+export interface CodecParts {
+  readonly kernels: Kernels;
+  readonly format: CodecFormat;
+  /** What all vectors share, in the kernels' memory. */
+  readonly shared: At;
+  /** The most parts that encoding is cut into. */
+  readonly parts: number;
+}
+
+/** @throws VBO_ERR_MEMORY */
+export function openCodec(made: CodecParts): Codec {
+  const { encoding, calibration } = made.format;
+  switch (encoding) {
+    case 'float16':
+      return float16Codec(made);
+    case 'bfloat16':
+      return bfloat16Codec(made);
+    case 'int8':
+      if (calibration === 'vector') return int8RowsCodec(made);
+      return calibration === 'dimension' ? int8ColumnsCodec(made) : int8GlobalCodec(made);
+    case 'int4':
+      return int4Codec(made);
+    case 'binary':
+      return binaryCodec(made);
+    default:
+      return rabitqCodec(made, RABITQ_BITS[encoding]);
+  }
+}
+
+function float16Codec({ kernels, format: { dimension } }: CodecParts): Codec {
+  const { arena } = kernels;
+  const span = arena.allocate(4 * dimension);
+  const matrix = (records: Records) => asMatrix('float16', records, dimension);
+  return {
+    encode: (source, records, parts) => encodeFloat16(source, matrix(records), parts),
+    decode: (records, target) => decodeFloat16(matrix(records), target),
+    scan(query, records, target) {
+      arena.float32(span.pointer, dimension).set(query);
+      return scanFloat16(span, matrix(records), target);
+    },
+    close: () => arena.free(span),
+  };
+}
+
+function bfloat16Codec({ kernels, format: { dimension } }: CodecParts): Codec {
+  const { arena } = kernels;
+  const span = arena.allocate(4 * dimension);
+  const matrix = (records: Records) => asMatrix('bfloat16', records, dimension);
+  return {
+    encode: (source, records, parts) => encodeBfloat16(source, matrix(records), parts),
+    decode: (records, target) => decodeBfloat16(matrix(records), target),
+    scan(query, records, target) {
+      arena.float32(span.pointer, dimension).set(query);
+      return scanBfloat16(span, matrix(records), target);
+    },
+    close: () => arena.free(span),
+  };
+}
+
+function binaryCodec({ kernels, format: { dimension } }: CodecParts): Codec {
+  const { arena } = kernels;
+  const span = arena.allocate(integerQueryBytes(dimension));
+  const matrix = (records: Records) => asMatrix('bit', records, dimension);
+  return {
+    encode: (source, records, parts) => encodeBits(source, matrix(records), parts),
+    decode: (records, target) => decodeBits(matrix(records), target),
+    scan: (query, records, target) => scanBits(integerQuery(arena, query, span), matrix(records), target),
+    close: () => arena.free(span),
+  };
+}

@@ -1,54 +1,94 @@
 import { checkOneOf } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import { firstNonFiniteRow } from '../kernels/check.js';
-import type { KernelRunner, Kernels } from '../kernels/kernels.js';
+import type { KernelRunner } from '../kernels/kernels.js';
 import { leafHash } from '../kernels/leaf-hash.js';
 import type { Matrix } from '../kernels/matrix.js';
-import { minMaxFloat32, minMaxScratchBytes, type ValueRange } from '../kernels/range.js';
 import { runTask } from '../kernels/task.js';
-import { CODECS } from './codec.js';
-import { CompactBlock, codesMatrix, hashWith } from './compact-block.js';
-import { bodyBytes, type Calibration, HEADER_BYTES, writeHeader } from './compact-header.js';
-import { ENCODING_NAMES, type Encoding } from './encoding.js';
+import { type Calibrated, Calibrator } from './calibrate.js';
+import { openCodec } from './codec.js';
+import { CompactBlock, hashWith, recordsOf } from './compact-block.js';
+import { bodyBytes, HEADER_BYTES, writeHeader } from './compact-header.js';
+import {
+  CALIBRATION_NAMES,
+  type Calibration,
+  DEFAULT_CALIBRATION,
+  ENCODING_NAMES,
+  type Encoding,
+} from './encoding.js';
 import type { VectorContext } from './pack.js';
 import type { VectorBlock } from './vector-block.js';
 
 export interface CompactOptions {
   encoding: Encoding;
+  /** What the intervals of int8 codes are taken from; only for int8. Default `vector`. */
+  calibration?: Calibration;
 }
 
-/** Nothing measured yet: the range that any value widens. */
-export const NO_RANGE: ValueRange = { min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY };
+/** Seed of the rotation that RaBitQ blocks are written with; the header carries it. */
+const ROTATION_SEED = 1;
+
+/**
+ * What the options mean.
+ * @throws VBO_ERR_ARGUMENT
+ */
+export function resolveEncoding(options: CompactOptions): {
+  encoding: Encoding;
+  calibration: Calibration;
+  seed: number;
+} {
+  const encoding = checkOneOf(options.encoding, 'encoding', ENCODING_NAMES);
+  const given = options.calibration;
+  const calibration =
+    given === undefined ? DEFAULT_CALIBRATION : checkOneOf(given, 'calibration', CALIBRATION_NAMES);
+  if (given !== undefined && encoding !== 'int8') {
+    throw new VectorBatchError('VBO_ERR_ARGUMENT', `calibration is for int8; the encoding is ${encoding}.`, {
+      details: { argument: 'calibration', value: given },
+    });
+  }
+  return { encoding, calibration, seed: encoding.startsWith('rabitq') ? ROTATION_SEED : 0 };
+}
+
+/** Can codes stand for NaN and infinities? */
+export const holdsNonFinite = (encoding: Encoding): boolean =>
+  encoding === 'float16' || encoding === 'bfloat16';
 
 /**
  * Encodes a block's vectors. The same bytes come out whatever the number of threads.
- * @throws VBO_ERR_NOT_FINITE with the position of the first vector with NaN or an infinity (float16 can hold them and
- * takes them), VBO_ERR_ARGUMENT, VBO_ERR_MEMORY, VBO_ERR_CLOSED
+ * @throws VBO_ERR_NOT_FINITE with the position of the first vector with NaN or an infinity (float16 and bfloat16 can hold
+ * them and take them), VBO_ERR_ARGUMENT, VBO_ERR_MEMORY, VBO_ERR_CLOSED
  */
 export async function compact(
-  { kernels, runner }: VectorContext,
+  context: VectorContext,
   block: VectorBlock,
   options: CompactOptions,
 ): Promise<CompactBlock> {
-  const encoding = checkOneOf(options.encoding, 'encoding', ENCODING_NAMES);
-  const codec = CODECS[encoding];
+  const { kernels, runner } = context;
+  const { arena } = kernels;
+  const resolved = resolveEncoding(options);
   const { matrix, release } = block.rowMatrix();
   try {
     const { rows, dimension } = matrix;
     const parts = await runner.partsFor(rows * matrix.strideBytes);
-    if (encoding !== 'float16') await refuseNonFinite(runner, matrix, 0, parts);
-    const range = codec.calibrated ? await valueRange(kernels, runner, matrix, parts) : NO_RANGE;
-    const shape = { encoding, rows, dimension, calibration: calibrationOf(range) };
-    const span = kernels.arena.allocate(HEADER_BYTES + bodyBytes(shape));
+    if (!holdsNonFinite(resolved.encoding)) await refuseNonFinite(runner, matrix, 0, parts);
+    const { range, shared } = await calibrate(context, resolved, matrix, parts);
+    const format = { ...resolved, rows, dimension, range };
+    const span = arena.allocate(HEADER_BYTES + bodyBytes(format));
     try {
-      const codes = codesMatrix(shape, span);
-      await runner.run(codec.encode(matrix, codes, shape.calibration, parts));
-      const hash = await leafHash(kernels, runner, { pointer: codes.pointer, byteLength: bodyBytes(shape) });
-      const header = { ...shape, bodyHash: [hash.low, hash.high] as const };
-      kernels.arena.bytes(span.pointer, HEADER_BYTES).set(writeHeader(header, hashWith(kernels)));
+      const body = { pointer: span.pointer + HEADER_BYTES, byteLength: bodyBytes(format) };
+      arena.float32(body.pointer, shared.length).set(shared);
+      const codec = openCodec({ kernels, format, shared: body, parts });
+      try {
+        await runner.run(codec.encode(matrix, recordsOf(format, span), parts));
+      } finally {
+        codec.close();
+      }
+      const hash = await leafHash(kernels, runner, body);
+      const header = { ...format, bodyHash: [hash.low, hash.high] as const };
+      arena.bytes(span.pointer, HEADER_BYTES).set(writeHeader(header, hashWith(kernels)));
       return new CompactBlock(kernels, header, span);
     } catch (error) {
-      kernels.arena.free(span);
+      arena.free(span);
       throw error;
     }
   } finally {
@@ -56,23 +96,18 @@ export async function compact(
   }
 }
 
-/** The range as the header holds it: no values at all count as the constant 0. */
-export function calibrationOf(range: ValueRange): Calibration {
-  return range.min <= range.max ? { min: range.min, max: range.max } : { min: 0, max: 0 };
-}
-
-/** Least and greatest element of a matrix. */
-export async function valueRange(
-  kernels: Kernels,
-  runner: KernelRunner,
+async function calibrate(
+  context: VectorContext,
+  resolved: ReturnType<typeof resolveEncoding>,
   matrix: Matrix<'float32'>,
   parts: number,
-): Promise<ValueRange> {
-  const scratch = kernels.arena.allocate(minMaxScratchBytes(parts));
+): Promise<Calibrated> {
+  const calibrator = new Calibrator(context, { ...resolved, dimension: matrix.dimension }, parts);
   try {
-    return await runTask(runner, minMaxFloat32(kernels.arena, matrix, scratch, parts));
+    await calibrator.add(matrix);
+    return calibrator.finish();
   } finally {
-    kernels.arena.free(scratch);
+    calibrator.dispose();
   }
 }
 

@@ -1,8 +1,8 @@
 import { VectorBatchError } from '../core/errors.js';
 import type { Span } from '../kernels/arena.js';
-import { blocksToRows, type DimensionBlocks } from '../kernels/blocks.js';
+import { BLOCK_VECTORS, blocksToRows, type DimensionBlocks } from '../kernels/blocks.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { allocateMatrix, type Matrix, matrixBytes } from '../kernels/matrix.js';
+import { allocateMatrix, float32Row, type Matrix, matrixBytes } from '../kernels/matrix.js';
 import { unpackRows } from '../kernels/rows.js';
 
 export const LAYOUTS = ['rows', 'blocks'] as const;
@@ -78,6 +78,18 @@ export class VectorBlock {
     const matrix = allocateMatrix(kernels.arena, 'float32', this.rows, this.dimension);
     for (const call of blocksToRows(data.blocks, matrix)) kernels.call(call);
     return { matrix, release: () => kernels.arena.free(matrix.span) };
+  }
+
+  /** Copies one vector to `target`, which has the block's dimension. */
+  copyRow(row: number, target: Float32Array): void {
+    const { data, kernels } = this.parts();
+    if (data.layout === 'rows') {
+      target.set(float32Row(kernels.arena, data.matrix, row));
+      return;
+    }
+    const first = Math.floor(row / BLOCK_VECTORS) * this.dimension * BLOCK_VECTORS + (row % BLOCK_VECTORS);
+    const floats = kernels.arena.float32(data.blocks.pointer, data.blocks.byteLength / 4);
+    for (let d = 0; d < this.dimension; d++) target[d] = floats[first + d * BLOCK_VECTORS]!;
   }
 
   /** Gives the memory back. The block cannot be used afterwards. */

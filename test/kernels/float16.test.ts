@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/core/random.js';
 import { decodeFloat16, encodeFloat16 } from '../../src/kernels/float16.js';
 import { bitsFromFloat16, float16FromBits } from '../reference/float16.js';
 import {
@@ -56,6 +57,26 @@ describe('float16', () => {
         for (let k = 0; k < count; k++) if (halves[k] !== float16FromBits(bits[k]!)) wrong++;
         expect(wrong).toBe(0);
       }
+    });
+  });
+
+  it('rounds alike whichever way sixteen lanes take: by exponent, signs mixed, one odd lane among usual ones', () => {
+    const random = new Random(11);
+    const groups: number[] = [];
+    for (let exponent = 0; exponent < 256; exponent++) {
+      for (let lane = 0; lane < 256; lane++) {
+        const odd = exponent % 2 === 1 && lane % 16 === lane >>> 4;
+        const e = odd ? random.integer(256) : exponent & ~1;
+        groups.push(((random.integer(2) << 31) | (e << 23) | random.integer(1 << 23)) >>> 0);
+      }
+    }
+    scoped(({ matrix }) => {
+      const source = matrix('float32', 1, groups.length);
+      const target = matrix('float16', 1, groups.length);
+      fill(source, new Float32Array(Uint32Array.from(groups).buffer));
+      runAll(encodeFloat16(source, target));
+      const halves = new Uint16Array(arena.memory.buffer, target.pointer, groups.length);
+      expect(groups.filter((bits, k) => halves[k] !== float16FromBits(bits))).toEqual([]);
     });
   });
 

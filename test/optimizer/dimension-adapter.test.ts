@@ -50,7 +50,12 @@ describe('adaptBatchSizeForDimension', () => {
     expect(answer.encodings.map(({ encoding, vectorsInMemory }) => [encoding, vectorsInMemory])).toEqual([
       ['float32', 2500],
       ['float16', 5000],
-      ['int8', 9615],
+      ['bfloat16', 5000],
+      ['int8', 9259],
+      ['rabitq4', 13_157],
+      ['int4', 15_151],
+      ['rabitq2', 22_727],
+      ['rabitq1', 35_714],
       ['binary', 76_923],
     ]);
   });

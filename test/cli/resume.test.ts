@@ -1,0 +1,177 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as lancedb from '@lancedb/lancedb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/core/random.js';
+import { MAIN, npyHeader, vbo } from './vbo.js';
+
+const ROWS = 20_000;
+const DIMENSION = 16;
+/** Rows of the NDJSON file that cannot be loaded. */
+const BROKEN = new Set([3, 777, 7_778, 12_345, 19_998]);
+/** Its rows that bear the id of an earlier one. */
+const COPIES = new Map([
+  [9_000, 2],
+  [15_000, 8_000],
+  [19_000, 16_000],
+]);
+
+let cwd: string;
+
+beforeAll(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'vbo-resume-'));
+  const values = Float32Array.from({ length: ROWS * DIMENSION }, (_, i) => Math.sin(i + 1));
+  const npy = Buffer.concat([npyHeader(ROWS, DIMENSION), Buffer.from(values.buffer)]);
+  writeFileSync(join(cwd, 'rows.npy'), npy);
+  const records = Buffer.alloc(ROWS * (4 + 4 * DIMENSION));
+  const lines: string[] = [];
+  for (let row = 0; row < ROWS; row++) {
+    const vector = values.subarray(row * DIMENSION, (row + 1) * DIMENSION);
+    const at = row * (4 + 4 * DIMENSION);
+    records.writeInt32LE(DIMENSION, at);
+    records.set(Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength), at + 4);
+    const id = `r${COPIES.get(row) ?? row}`;
+    lines.push(BROKEN.has(row) ? '{"id": ' : JSON.stringify({ id, vector: [...vector] }));
+  }
+  writeFileSync(join(cwd, 'rows.fvecs'), records);
+  writeFileSync(join(cwd, 'rows.ndjson'), `${lines.join('\n')}\n`);
+});
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+/** Starts a load and kills it `delayMs` after its ledger appears; says whether it was still at it. */
+async function killed(words: string[], ledger: string, delayMs: number): Promise<boolean> {
+  const child = spawn(process.execPath, [MAIN, 'ingest', ...words, '--json'], { cwd, stdio: 'ignore' });
+  const gone = new Promise<boolean>((resolve) => child.on('exit', (code) => resolve(code === null)));
+  let isOver = false;
+  gone.then(() => {
+    isOver = true;
+  });
+  while (!isOver && !existsSync(join(cwd, ledger))) await new Promise((resolve) => setTimeout(resolve, 2));
+  setTimeout(() => child.kill('SIGKILL'), delayMs);
+  return gone;
+}
+
+const report = (stdout: string) => JSON.parse(stdout);
+
+async function storedIds(database: string, table: string): Promise<(string | number)[]> {
+  const connection = await lancedb.connect(join(cwd, database));
+  const rows = await (await connection.openTable(table)).query().select(['id']).toArray();
+  return rows.map(({ id }) => (typeof id === 'bigint' ? Number(id) : id));
+}
+
+const positions = Array.from({ length: ROWS }, (_, row) => row);
+const EXPECTED = {
+  npy: positions,
+  fvecs: positions,
+  ndjson: positions.filter((row) => !BROKEN.has(row) && !COPIES.has(row)).map((row) => `r${row}`),
+};
+
+describe('a load that is killed', () => {
+  it('thirty times at random moments and resumed stores every record once, and writes every dead letter once', async () => {
+    const random = new Random(7);
+    let kills = 0;
+    const cases = Array.from({ length: 15 }, (_, index) => ({
+      index,
+      format: (['npy', 'ndjson', 'fvecs'] as const)[index % 3]!,
+      delays: [random.next() * 250, random.next() * 250],
+      setting: ['128x2', '512x1', '64x3'][random.integer(3)]!,
+    }));
+    const run = async ({ index, format, delays, setting }: (typeof cases)[number]) => {
+      const ledger = `load${index}.ledger`;
+      const words = [
+        ...[`rows.${format}`, '--to', `lancedb://./db?table=load${index}`, '--fixed', setting],
+        ...['--ledger', ledger, '--resume', '--dead-letters', `load${index}.dead.ndjson`],
+      ];
+      for (const delayMs of delays) if (await killed(words, ledger, delayMs)) kills++;
+      const { code, stdout, stderr } = await vbo(['ingest', ...words, '--json'], { cwd });
+      expect(stderr).toBe('');
+      expect(code).toBe(format === 'ndjson' ? 3 : 0);
+      const done = report(stdout);
+      const refused = format === 'ndjson' ? BROKEN.size + COPIES.size : 0;
+      expect(done.resumedFrom + done.acknowledged + done.rejected).toBe(ROWS);
+      expect(done.before.rejected + done.rejected).toBe(refused);
+      const ids = await storedIds('db', `load${index}`);
+      expect(ids.length).toBe(EXPECTED[format].length);
+      expect(new Set(ids)).toEqual(new Set<string | number>(EXPECTED[format]));
+      if (refused > 0) {
+        const letters = readFileSync(join(cwd, `load${index}.dead.ndjson`), 'utf8')
+          .trim()
+          .split('\n');
+        const refusedRows = letters.map((line) => JSON.parse(line).position).sort((a, b) => a - b);
+        expect(refusedRows).toEqual([...BROKEN, ...COPIES.keys()].sort((a, b) => a - b));
+      }
+    };
+    await Promise.all(
+      [0, 1, 2].map(async (lane) => {
+        for (const one of cases.filter(({ index }) => index % 3 === lane)) await run(one);
+      }),
+    );
+    // A kill that comes after the end is none; most must have struck.
+    expect(kills).toBeGreaterThan(20);
+  }, 120_000);
+});
+
+describe('vbo ingest', () => {
+  const ingest = async (words: string[], signal?: NodeJS.Signals, afterMs = 0) => {
+    const outcome = await vbo(['ingest', ...words, '--json'], {
+      cwd,
+      ...(signal ? { onStart: (kill) => setTimeout(() => kill(signal), afterMs) } : {}),
+    });
+    return { ...outcome, report: report(outcome.stdout) };
+  };
+
+  it('on Ctrl-C finishes what is in flight, says how to go on, exits with 130, and goes on', async () => {
+    const words = ['rows.npy', '--to', 'lancedb://./db?table=interrupted', '--fixed', '8x2'];
+    const first = await ingest(words, 'SIGINT', 1200);
+    expect(first.code).toBe(130);
+    const settled = first.report.acknowledged;
+    expect(settled).toBeGreaterThan(0);
+    expect(settled % 8).toBe(0);
+    expect(first.stderr).toMatch(
+      /VBO_ERR_ABORTED.* settled in rows\.npy\.ledger; --resume goes on from there\./,
+    );
+    expect((await storedIds('db', 'interrupted')).length).toBe(settled);
+
+    const careless = await ingest(words);
+    expect(careless).toMatchObject({ code: 1, report: { error: { code: 'VBO_ERR_LEDGER_EXISTS' } } });
+
+    const resume = [...words.slice(0, 3), '--fixed', '1000x2', '--resume'];
+    const second = await ingest(resume);
+    expect(second).toMatchObject({
+      ...{ code: 0, stderr: '' },
+      report: { resumedFrom: settled, acknowledged: ROWS - settled, reconciled: true },
+    });
+    expect(new Set(await storedIds('db', 'interrupted')).size).toBe(ROWS);
+
+    const third = await ingest(resume);
+    expect(third).toMatchObject({ code: 0, report: { resumedFrom: ROWS, acknowledged: 0 } });
+    expect((await storedIds('db', 'interrupted')).length).toBe(ROWS);
+    rmSync(join(cwd, 'rows.npy.ledger'));
+  });
+
+  it('leaves no ledger after success, unless one was asked for', async () => {
+    const words = ['rows.fvecs', '--to', 'null://'];
+    expect((await ingest(words)).report).toMatchObject({ acknowledged: ROWS, ledger: null });
+    expect(existsSync(join(cwd, 'rows.fvecs.ledger'))).toBe(false);
+    const named = await ingest([...words, '--ledger', 'kept.ledger']);
+    expect(named.report.ledger).toBe('kept.ledger');
+    expect(readFileSync(join(cwd, 'kept.ledger'), 'utf8')).toContain('"complete":true');
+  });
+
+  it('refuses a ledger of another file, a damaged one, and one it cannot write', async () => {
+    const to = ['--to', 'null://', '--ledger', 'kept.ledger', '--resume'];
+    const other = await ingest(['rows.npy', ...to]);
+    expect(other).toMatchObject({ code: 1, report: { error: { code: 'VBO_ERR_LEDGER_MISMATCH' } } });
+    writeFileSync(join(cwd, 'kept.ledger'), 'not a ledger\n');
+    const damaged = await ingest(['rows.fvecs', ...to]);
+    expect(damaged).toMatchObject({ code: 1, report: { error: { code: 'VBO_ERR_LEDGER_DAMAGED' } } });
+    expect(readFileSync(join(cwd, 'kept.ledger'), 'utf8')).toBe('not a ledger\n');
+    const nowhere = await ingest(['rows.fvecs', '--to', 'null://', '--ledger', 'no/such/folder.ledger']);
+    expect(nowhere).toMatchObject({
+      code: 1,
+      report: { acknowledged: 0, error: { code: 'VBO_ERR_LEDGER_WRITE' } },
+    });
+  });
+});
