@@ -17,19 +17,17 @@
 // Where the step is too small for 1 / step to be a float32 (constant vectors), step is 0 and every code is 0.
 // NaN becomes code 0 and does not count in the range.
 //
-// A query is 16-bit integers, q ~ scale * q16 with |q16| <= 32767: an error of 2^-16 of its largest element, against
-// 2^-9 of the interval in the codes. Products are then exact: a lane takes D / 4 of them, each below 32767 * 255, so it
-// is emptied into float32 after 1024 elements, before it could pass 2^31.
+// A query is 16-bit integers, q ~ scale * q16: an error of 2^-16 of its largest element, against 2^-9 of the interval in
+// the codes; see code-sums.ts.
 //
 // Preconditions: strides >= the row's bytes; source and targets do not overlap.
 
+import { sumBytes } from "./code-sums";
 import { zeroPadding } from "./padding";
 
 /** Adding 2^23 leaves the integer nearest to x (ties to even) in the low mantissa bits, for 0 <= x < 2^23. */
 const MAGIC: f32 = 8388608;
 const MAX_CODE: f32 = 255;
-/** Elements whose products one i32 lane can add: 1024 / 4 * 32767 * 255 < 2^31. */
-const RUN: usize = 1024;
 
 const CONSTANTS = memory.data<f32>([
   MAX_CODE, MAX_CODE, MAX_CODE, MAX_CODE,
@@ -239,42 +237,13 @@ export function decodeInt8Columns(
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function addProducts(sum: v128, q: usize, codes: v128): v128 {
-  const low = i32x4.dot_i16x8_s(v128.load(q), i16x8.extend_low_i8x16_u(codes));
-  const high = i32x4.dot_i16x8_s(v128.load(q, 16), i16x8.extend_high_i8x16_u(codes));
-  return i32x4.add(i32x4.add(sum, low), high);
-}
-
-/** sum(q16 * code) over `dimension` codes at `p`. Exact up to {@link RUN} elements, then rounded to float32 per run. */
-// @ts-ignore: decorator
-@inline
-function sumProducts(query: usize, p: usize, dimension: u32): f32 {
-  const end = p + <usize>dimension;
-  const bulk = p + (<usize>dimension & ~15);
-  let q = query;
-  let total: f32 = 0;
-  while (p < bulk) {
-    const run = min(bulk, p + RUN);
-    let sum = i64x2.splat(0);
-    for (; p < run; p += 16, q += 32) sum = addProducts(sum, q, v128.load(p));
-    const lanes = f32x4.convert_i32x4_s(sum);
-    const pair = f32x4.add(lanes, v128.shuffle<f64>(lanes, lanes, 1, 0));
-    total += f32x4.extract_lane(pair, 0) + f32x4.extract_lane(pair, 1);
-  }
-  let tail: i32 = 0;
-  for (; p < end; p++, q += 2) tail += <i32>load<i16>(q) * <i32>load<u8>(p);
-  return total + <f32>tail;
-}
-
 /** target[row] = scale * sum(q16 * code) + constant, float32: bare codes, one calibration for all vectors. */
 export function scanInt8(
   query: usize, codes: usize, strideBytes: u32, rows: u32, dimension: u32, target: usize,
   scale: f32, constant: f32,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
-    store<f32>(target, scale * sumProducts(query, codes, dimension) + constant);
+    store<f32>(target, scale * sumBytes(query, codes, dimension) + constant);
     codes += strideBytes;
     target += 4;
   }
@@ -286,7 +255,7 @@ export function scanInt8Rows(
   scale: f32, querySum: f32,
 ): void {
   for (let row: u32 = 0; row < rows; row++) {
-    const sum = scale * sumProducts(query, records + 8, dimension);
+    const sum = scale * sumBytes(query, records + 8, dimension);
     store<f32>(target, load<f32>(records, 4) * sum + load<f32>(records) * querySum);
     records += strideBytes;
     target += 4;

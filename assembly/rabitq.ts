@@ -29,10 +29,9 @@
 // codes, never an access outside the record. Preconditions: n is D rounded up to 64; strides >= the row's bytes; source,
 // centre, signs, scratch and targets do not overlap.
 
+import { sumBits, sumNibbles, sumPairs } from "./code-sums";
 import { rotate, subtractCentre, unrotate } from "./hadamard";
-import { sumNibbles } from "./int4";
 import { zeroPadding } from "./padding";
-import { sumBits } from "./scan";
 
 const FACTOR_BYTES: usize = 12;
 /** t * deviation of the best uniform quantizer of a normal variable with 4 and with 16 levels (Max 1960): 1 / step. */
@@ -287,35 +286,6 @@ export function decodeRabitq(
     source += sourceStride;
     target += targetStride;
   }
-}
-
-/** sum(q16 * code) over n elements of two bits. A lane stays below 2^31 up to n = 87,384. */
-// @ts-ignore: decorator
-@inline
-function sumPairs(query: usize, codes: usize, n: u32): f32 {
-  const mask = i8x16.splat(3);
-  // Of the query, in bytes: a quarter of n elements of two bytes.
-  const quarter = <usize>n >> 1;
-  let sum = i64x2.splat(0);
-  for (const end = query + quarter; query < end; query += 32, codes += 16) {
-    const packed = v128.load(codes);
-    const a = v128.and(packed, mask);
-    const b = v128.and(i16x8.shr_u(packed, 2), mask);
-    const c = v128.and(i16x8.shr_u(packed, 4), mask);
-    const d = v128.and(i16x8.shr_u(packed, 6), mask);
-    sum = i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(query), i16x8.extend_low_i8x16_u(a)));
-    sum = i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(query, 16), i16x8.extend_high_i8x16_u(a)));
-    const q1 = query + quarter;
-    sum = i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(q1), i16x8.extend_low_i8x16_u(b)));
-    sum = i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(q1, 16), i16x8.extend_high_i8x16_u(b)));
-    const q2 = q1 + quarter;
-    sum = i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(q2), i16x8.extend_low_i8x16_u(c)));
-    sum = i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(q2, 16), i16x8.extend_high_i8x16_u(c)));
-    const q3 = q2 + quarter;
-    sum = i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(q3), i16x8.extend_low_i8x16_u(d)));
-    sum = i32x4.add(sum, i32x4.dot_i16x8_s(v128.load(q3, 16), i16x8.extend_high_i8x16_u(d)));
-  }
-  return addLanes(f32x4.convert_i32x4_s(sum));
 }
 
 /**

@@ -2,12 +2,13 @@
 //
 // float16 meets the query in float32, eight lanes, element i in lane i mod 8, added as in distance.ts.
 //
-// Bits meet a query of 16-bit integers, q ~ scale * q16 with |q16| <= 32767, and are summed exactly: a lane takes D / 4
-// products of at most 32767, so it stays below 2^31 for any dimension. A bit stands for +1 or -1:
+// Bits meet a query of 16-bit integers, q ~ scale * q16 (code-sums.ts). A bit stands for +1 or -1:
 //
 //   <q, x> ~ scale * (2 * sum(q16 where the bit is set) - sum(q16))
 //
 // Preconditions: strideBytes >= the row's bytes; the query has `dimension` elements; target does not overlap.
+
+import { sumBits } from "./code-sums";
 
 const CONSTANTS = memory.data<u32>([
   0x77800000, 0x77800000, 0x77800000, 0x77800000, // 2^112
@@ -57,31 +58,6 @@ export function scanFloat16(
     source += strideBytes;
     target += 4;
   }
-}
-
-/** sum of q16 where the bit is set, of `dimension` bits, least significant first. */
-// @ts-ignore: decorator
-@inline
-export function sumBits(query: usize, bits: usize, dimension: u32): f32 {
-  const masks = i16x8(1, 2, 4, 8, 16, 32, 64, 128);
-  const bulk = bits + (<usize>dimension >> 3);
-  let sum0 = i64x2.splat(0);
-  let sum1 = i64x2.splat(0);
-  let p = bits;
-  for (; p + 2 <= bulk; p += 2, query += 32) {
-    // -1 where the bit is set: the sums come out negative.
-    const set0 = i16x8.eq(v128.and(i16x8.splat(load<u8>(p)), masks), masks);
-    const set1 = i16x8.eq(v128.and(i16x8.splat(load<u8>(p, 1)), masks), masks);
-    sum0 = i32x4.add(sum0, i32x4.dot_i16x8_s(v128.load(query), set0));
-    sum1 = i32x4.add(sum1, i32x4.dot_i16x8_s(v128.load(query, 16), set1));
-  }
-  let tail: i32 = 0;
-  for (let d: u32 = <u32>(p - bits) << 3; d < dimension; d++, query += 2) {
-    if ((load<u8>(bits + (d >> 3)) >> <u8>(d & 7)) & 1) tail += <i32>load<i16>(query);
-  }
-  const lanes = f32x4.convert_i32x4_s(i32x4.add(sum0, sum1));
-  const pair = f32x4.add(lanes, v128.shuffle<f64>(lanes, lanes, 1, 0));
-  return <f32>tail - (f32x4.extract_lane(pair, 0) + f32x4.extract_lane(pair, 1));
 }
 
 /** target[row] = scale * sum(q16 where the bit is set) + constant, float32. */

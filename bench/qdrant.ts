@@ -1,11 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { UpsertPointsSchema } from '@qdrant/js-client-grpc';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { Random } from '../src/core/random.js';
 import { median } from '../src/core/statistics.js';
 import type { Batch } from '../src/ingest/ports.js';
 import { HttpConnection } from '../src/sinks/http.js';
+import { upsertFrame } from '../src/sinks/qdrant-message.js';
 import { RestWriter } from '../src/sinks/qdrant-rest.js';
 import { type BenchOptions, type Case, compare } from './harness.js';
 
@@ -47,6 +50,14 @@ export default async function qdrant(options: BenchOptions): Promise<Case[]> {
           },
           options,
         ),
+        await compare(
+          {
+            ...{ name: 'qdrant upsert frame, gRPC', input },
+            run: () => upsertFrame(batch, { collection: COLLECTION, wait: true }),
+            baseline: { name: '@qdrant/js-client-grpc', run: () => messageOf(batch) },
+          },
+          options,
+        ),
         await compareCpu(input, ours, theirs, options),
         await compareBytes(input, server, ours, theirs),
       );
@@ -72,6 +83,23 @@ const pointsOf = ({ ids, vectors, dimension }: Batch) =>
     id,
     vector: Array.from(vectors.subarray(row * dimension, (row + 1) * dimension)),
   }));
+
+/** What the vendor's client puts into a frame. */
+function messageOf(batch: Batch): Uint8Array {
+  const points = pointsOf(batch).map(({ id, vector }) => ({
+    id: { pointIdOptions: { case: 'num' as const, value: BigInt(id) } },
+    vectors: {
+      vectorsOptions: {
+        case: 'vector' as const,
+        value: { vector: { case: 'dense' as const, value: { data: vector } } },
+      },
+    },
+  }));
+  return toBinary(
+    UpsertPointsSchema,
+    create(UpsertPointsSchema, { collectionName: COLLECTION, wait: true, points }),
+  );
+}
 
 /** CPU of this process, all threads and the garbage collector's, per upsert; turn by turn. */
 async function compareCpu(

@@ -12,6 +12,7 @@ const suites = [
   'interleave',
   'pool',
   'memory',
+  'qdrant',
   'model',
   'ingest',
   'service',

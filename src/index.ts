@@ -16,6 +16,9 @@ export type {
 } from './ingest/ports.js';
 export type { Progress as IngestProgress } from './ingest/progress.js';
 export type { IngestReport } from './ingest/report.js';
+export type { TuneOptions } from './ingest/tune.js';
+export type { TunedCell, TuneProgress, TuneReport } from './ingest/tune-report.js';
+export type { ScratchFactory } from './ingest/tune-rounds.js';
 export { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
 export { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.js';
 export { VectorDimensionAdapter } from './optimizer/dimension-adapter.js';
@@ -24,8 +27,8 @@ export type { MemoryLayout, MemoryLayoutOptions } from './optimizer/memory-layou
 export { openSink } from './sinks/index.js';
 export { openSource, type SourceOptions } from './sources/index.js';
 export { type OptimizerOptions, VectorBatchOptimizer } from './vector-batch-optimizer.js';
-export { CompactBlock } from './vectors/compact-block.js';
 export type { CompactOptions } from './vectors/compact.js';
+export { CompactBlock } from './vectors/compact-block.js';
 export type { Calibration, Encoding } from './vectors/encoding.js';
 export type { PackOptions, Vectors } from './vectors/pack.js';
 export type { SearchOptions, SearchResult } from './vectors/search.js';

@@ -1,11 +1,14 @@
 import { totalmem } from 'node:os';
-import { checkNumber } from './core/check.js';
+import { checkNumber, describe } from './core/check.js';
 import { VectorBatchError } from './core/errors.js';
 import { type Logger, silentLogger } from './core/logger.js';
 import { ingest } from './ingest/ingest.js';
 import type { IngestOptions } from './ingest/options.js';
 import type { Sink, Source } from './ingest/ports.js';
 import type { IngestReport } from './ingest/report.js';
+import { type TuneOptions, tune } from './ingest/tune.js';
+import type { TuneReport } from './ingest/tune-report.js';
+import type { ScratchFactory } from './ingest/tune-rounds.js';
 import { Kernels } from './kernels/kernels.js';
 import { PerformanceModel } from './model/performance.js';
 import { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
@@ -13,6 +16,8 @@ import { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.j
 import { VectorDimensionAdapter } from './optimizer/dimension-adapter.js';
 import { DynamicBatchStrategyOptimizer } from './optimizer/dynamic-strategy.js';
 import { KernelPool } from './pool/pool.js';
+import { urlOf } from './sinks/index.js';
+import { scratchSinks } from './sinks/scratch.js';
 import { type CompactOptions, compact } from './vectors/compact.js';
 import type { CompactBlock } from './vectors/compact-block.js';
 import { type PackOptions, pack, type VectorContext, type Vectors } from './vectors/pack.js';
@@ -96,6 +101,18 @@ export class VectorBatchOptimizer {
     return ingest(this.#context, source, sink, { memoryBudgetBytes, seed, logger, ...options });
   }
 
+  /**
+   * Measures a database and names the smallest batch size and concurrency that cannot be told from the fastest.
+   * See {@link tune}. The database is not changed: trials run in scratch collections that are removed.
+   * @param sink a sink of {@link openSink} or its URL, or a function that makes a sink for a collection's name
+   * @throws VBO_ERR_ARGUMENT for a sink that was made otherwise
+   */
+  async tune(sink: Sink | string | ScratchFactory, options: TuneOptions): Promise<TuneReport> {
+    this.#checkOpen();
+    const { seed } = this.#options;
+    return tune(scratchFactoryOf(sink), { seed, scratchName: `vbo_tune_${process.pid}`, ...options });
+  }
+
   /** Ends the worker threads. Blocks made before stay readable. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -109,4 +126,14 @@ export class VectorBatchOptimizer {
   #checkOpen(): void {
     if (this.#closed) throw new VectorBatchError('VBO_ERR_CLOSED', 'The optimizer is closed.');
   }
+}
+
+function scratchFactoryOf(sink: Sink | string | ScratchFactory): ScratchFactory {
+  if (typeof sink === 'function') return sink;
+  const url = typeof sink === 'string' ? sink : urlOf(sink);
+  if (url !== undefined) return scratchSinks(url);
+  throw new VectorBatchError(
+    'VBO_ERR_ARGUMENT',
+    `The sink is ${describe(sink)}; expected one that openSink made, a URL, or a function that makes a sink for the name of a scratch collection.`,
+  );
 }

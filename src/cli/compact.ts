@@ -8,9 +8,9 @@ import type { Source } from '../ingest/ports.js';
 import { Kernels } from '../kernels/kernels.js';
 import { KernelPool } from '../pool/pool.js';
 import { openSource } from '../sources/index.js';
-import { compact } from '../vectors/compact.js';
+import { type CompactOptions, compact } from '../vectors/compact.js';
 import { compactStream } from '../vectors/compact-stream.js';
-import { ENCODING_NAMES, type Encoding } from '../vectors/encoding.js';
+import { CALIBRATION_NAMES, DEFAULT_CALIBRATION, ENCODING_NAMES } from '../vectors/encoding.js';
 import { pack, type VectorContext } from '../vectors/pack.js';
 import { nearestByQuery, recallOf } from '../vectors/recall.js';
 import { type Command, EXIT, requiredText } from './command.js';
@@ -25,16 +25,26 @@ const RECALL_K = 10;
 
 const command: Command = {
   summary: 'packs and quantizes a file of vectors',
-  usage: 'compact IN OUT --encoding int8 [--memory 512MB] [--report]',
+  usage: 'compact IN OUT --encoding int8 [--calibration vector] [--memory 512MB] [--report]',
   positionals: 2,
   options: [
     { name: 'encoding', value: 'NAME', text: ENCODING_NAMES.join(', ') },
+    {
+      name: 'calibration',
+      value: 'NAME',
+      text: `of int8: ${CALIBRATION_NAMES.join(', ')} (default ${DEFAULT_CALIBRATION})`,
+    },
     { name: 'memory', value: 'BYTES', text: `most bytes to hold at once (default ${DEFAULT_MEMORY})` },
     { name: 'report', text: `also measure recall@${RECALL_K} on a sample` },
   ],
   async run(invocation) {
     const [input, output] = invocation.positionals as [string, string];
     const encoding = checkOneOf(requiredText(invocation, 'encoding'), '--encoding', ENCODING_NAMES);
+    const wanted = invocation.text('calibration');
+    const settings: CompactOptions =
+      wanted === undefined
+        ? { encoding }
+        : { encoding, calibration: checkOneOf(wanted, '--calibration', CALIBRATION_NAMES) };
     const memoryBytes = parseBytes(invocation.text('memory') ?? DEFAULT_MEMORY, '--memory');
     const chunkBytes = Math.max(65_536, Math.min(MOST_CHUNK_BYTES, Math.floor(memoryBytes / 8)));
     const kernels = Kernels.shared();
@@ -43,10 +53,10 @@ const command: Command = {
     const line = new ProgressLine();
     try {
       const done = await interruptible((signal) =>
-        compactFile(context, input, output, encoding, chunkBytes, signal, line),
+        compactFile(context, input, output, settings, chunkBytes, signal, line),
       );
       const recall = invocation.flag('report')
-        ? await sampleRecall(context, input, encoding, memoryBytes)
+        ? await sampleRecall(context, input, settings, memoryBytes)
         : undefined;
       line.clear();
       const answer = {
@@ -98,7 +108,7 @@ async function compactFile(
   context: VectorContext,
   input: string,
   output: string,
-  encoding: Encoding,
+  settings: CompactOptions,
   chunkBytes: number,
   signal: AbortSignal,
   line: ProgressLine,
@@ -120,7 +130,7 @@ async function compactFile(
     const { dimension } = source;
     const open = () => strictChunks(source);
     const done = await compactStream(context, open, write, {
-      encoding,
+      ...settings,
       dimension,
       chunkBytes,
       onProgress,
@@ -143,7 +153,7 @@ async function compactFile(
 async function sampleRecall(
   context: VectorContext,
   input: string,
-  encoding: Encoding,
+  settings: CompactOptions,
   memoryBytes: number,
 ): Promise<{ recall: number; k: number; rows: number; queries: number }> {
   const source = await openSource(input);
@@ -166,7 +176,7 @@ async function sampleRecall(
   // A zero vector has no direction to be near to.
   const queries = drawn.filter((query) => query.some((x) => x !== 0));
   using block = await pack(context, sample, { dimension });
-  using small = await compact(context, block, { encoding });
+  using small = await compact(context, block, settings);
   const k = Math.min(RECALL_K, sample.length);
   const expected = nearestByQuery(context.kernels, block, queries, k);
   const recall = recallOf(small, block, queries, expected, { k });

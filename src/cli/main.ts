@@ -5,6 +5,7 @@ import { type Command, EXIT, helpText, parseInvocation } from './command.js';
 
 const COMMANDS: Record<string, () => Promise<{ default: Command }>> = {
   recommend: () => import('./recommend.js'),
+  tune: () => import('./tune.js'),
   ingest: () => import('./ingest.js'),
   compact: () => import('./compact.js'),
   serve: () => import('./serve.js'),
@@ -25,7 +26,7 @@ async function overview(): Promise<string> {
     ...lines,
     '',
     'vbo COMMAND --help describes one. vbo --version prints the version.',
-    'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished with dead letters, 130 interrupted.',
+    'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished with dead letters, 130 interrupted (ledger intact).',
     '',
   ].join('\n');
 }

@@ -60,7 +60,8 @@ export class Specimen {
       count += vectors.length / dimension;
       if (count >= rows) break;
     }
-    if (count === 0) throw new VectorBatchError('VBO_ERR_ARGUMENT', `${source.name} holds no readable vectors.`);
+    if (count === 0)
+      throw new VectorBatchError('VBO_ERR_ARGUMENT', `${source.name} holds no readable vectors.`);
     const all = new Float32Array(count * dimension);
     let offset = 0;
     for (const vectors of taken) {
@@ -81,7 +82,11 @@ export class Specimen {
       all.set(some.subarray(0, Math.min(some.length, all.length - offset)), offset);
     }
     const count = some.length / dimension;
-    return new Specimen(all, dimension, payloads && Array.from({ length: rows }, (_, i) => payloads[i % count]!));
+    return new Specimen(
+      all,
+      dimension,
+      payloads && Array.from({ length: rows }, (_, i) => payloads[i % count]!),
+    );
   }
 
   /** The next batch of so many rows. */

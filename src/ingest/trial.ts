@@ -1,4 +1,3 @@
-import { Window } from '../control/window.js';
 import type { Clock } from '../core/clock.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import type { Setting } from '../core/types.js';
@@ -16,6 +15,8 @@ export interface Trial extends Setting {
   readonly elapsedMs: number;
   /** Why the setting cannot be had: refused as too large, pushed back, timed out. */
   readonly error?: VectorBatchError;
+  /** What the sink refused: this many rows in a request, or else this many requests in flight. */
+  readonly refusal?: { readonly isTooLarge: boolean; readonly maxRows?: number };
 }
 
 export interface TrialOptions {
@@ -25,15 +26,16 @@ export interface TrialOptions {
   readonly signal: AbortSignal;
 }
 
-/** Batches of a trial at least, beside the first ones that only fill the pipe. */
+/** Acknowledgements that are counted at least, after those that only fill the pipe. */
 const FEWEST_BATCHES = 3;
 /** A trial that takes so many times what it was given ends with what there is. */
 const MOST_OVERTIME = 3;
 const WRITE_TIMEOUT_MS = 60_000;
 
 /**
- * Writes batches of one setting for a while and measures the steady rate (see `Window`). A refusal ends the trial,
- * a passing failure is only not counted.
+ * Writes batches of one setting for a while and measures the steady rate: what was acknowledged after the first
+ * `concurrency` batches, which fill the pipe, over the time that took, stalls included. A refusal ends the trial, a
+ * passing failure is only not counted.
  * @throws what no setting could avoid: a fatal or permanent outcome
  */
 export async function measure(
@@ -45,53 +47,53 @@ export async function measure(
   const { clock, ms, signal } = options;
   const { batchSize, concurrency } = setting;
   const startMs = clock.now();
-  const window = new Window(setting, { batches: FEWEST_BATCHES, minMs: ms }, startMs, {
-    ...{ batchSize, concurrency: 1 },
-  });
   const latencies = new LatencyHistogram();
+  /** When the batches were acknowledged, until the trial is over; the pipe empties after it. */
+  const acknowledgedMs: number[] = [];
   let rows = 0;
-  let inFlight = 0;
   let failures = 0;
   let error: VectorBatchError | undefined;
-  const isOver = () =>
-    signal.aborted ||
-    error !== undefined ||
-    window.full ||
-    (rows > 0 && clock.now() - startMs > MOST_OVERTIME * ms);
+  let refusal: Trial['refusal'];
+  const isOver = () => {
+    const elapsedMs = clock.now() - startMs;
+    const count = acknowledgedMs.length;
+    const isMeasured = count >= concurrency + FEWEST_BATCHES && elapsedMs >= ms;
+    return (
+      signal.aborted || error !== undefined || isMeasured || (count > 0 && elapsedMs > MOST_OVERTIME * ms)
+    );
+  };
   const send = async () => {
     while (!isOver()) {
       const batch = specimen.batch(batchSize);
-      const flying = ++inFlight;
       const sentMs = clock.now();
       const outcome = await timed(clock, signal, (own) => sink.write(batch, own));
-      const endMs = clock.now();
-      inFlight--;
       if (outcome.kind === 'ok') {
+        if (!isOver()) acknowledgedMs.push(clock.now());
         rows += batchSize;
-        latencies.add(endMs - sentMs);
-        window.add({
-          ...{ batchSize, concurrency, rows: batchSize, bytes: outcome.bytesSent },
-          ...{ inFlight: flying, startMs: sentMs, endMs, outcome: 'ok' },
-        });
+        latencies.add(clock.now() - sentMs);
       } else if (outcome.kind === 'fatal' || outcome.kind === 'permanent') {
         throw outcome.error;
       } else if (outcome.kind !== 'retry' || ++failures >= FEWEST_BATCHES) {
         error ??= outcome.error;
+        if (outcome.kind === 'shrink') refusal = { isTooLarge: true, ...outcome.limits };
+        else if (outcome.kind === 'backOff') refusal ??= { isTooLarge: false };
       }
     }
   };
   const ended = await Promise.allSettled(Array.from({ length: concurrency }, send));
   for (const one of ended) if (one.status === 'rejected') throw one.reason;
   const elapsedMs = clock.now() - startMs;
-  const { vectorsPerSecond, batches } = window.measurement();
-  // Too slow to fill a window: all there is, over all the time.
-  const rate = batches > 0 ? vectorsPerSecond : (1000 * rows) / Math.max(elapsedMs, 1e-6);
+  const steady = acknowledgedMs.slice(concurrency - 1);
+  // Too slow to fill the pipe twice: all there is, over all the time.
+  const [counted, tookMs] =
+    steady.length > 1 ? [(steady.length - 1) * batchSize, steady.at(-1)! - steady[0]!] : [rows, elapsedMs];
   return {
     ...setting,
-    vectorsPerSecond: error ? 0 : rate,
+    vectorsPerSecond: error ? 0 : (1000 * counted) / Math.max(tookMs, 1e-6),
     latencyMs: { p50: latencies.percentile(0.5), p95: latencies.percentile(0.95) },
     ...{ rows, elapsedMs },
     ...(error ? { error } : {}),
+    ...(refusal ? { refusal } : {}),
   };
 }
 

@@ -63,7 +63,7 @@ export class HttpConnection {
 
   /** Ends the connections; requests in flight are finished first. */
   async close(): Promise<void> {
-    await this.#pool.close();
+    if (!this.#pool.closed && !this.#pool.destroyed) await this.#pool.close();
   }
 }
 

@@ -15,6 +15,8 @@ const SINKS: Readonly<Record<string, Entry>> = {
   lancedb: { address: 'path', open: async (url) => (await import('./lancedb.js')).openLanceDbSink(url) },
   nebula: { address: 'host', open: async (url) => (await import('./nebula.js')).openNebulaSink(url) },
   null: { address: 'host', open: async (url) => (await import('./null.js')).openNullSink(url) },
+  pglite: { address: 'path', open: async (url) => (await import('./pglite.js')).openPGliteSink(url) },
+  postgres: { address: 'host', open: async (url) => (await import('./postgres.js')).openPostgresSink(url) },
   qdrant: { address: 'host', open: async (url) => (await import('./qdrant.js')).openQdrantSink(url) },
   qdrants: { address: 'host', open: async (url) => (await import('./qdrant.js')).openQdrantSink(url) },
   sim: { address: 'path', open: async (url) => (await import('./sim.js')).openSimSink(url) },
@@ -40,8 +42,15 @@ export async function openSink(url: string): Promise<Sink> {
       { details: { scheme, known: SINK_SCHEMES } },
     );
   }
-  return entry.open(entry.address === 'path' ? parsePathUrl(url) : parseHostUrl(url));
+  const sink = await entry.open(entry.address === 'path' ? parsePathUrl(url) : parseHostUrl(url));
+  URLS.set(sink, url);
+  return sink;
 }
+
+const URLS = new WeakMap<Sink, string>();
+
+/** The URL that {@link openSink} made a sink of, secrets included; undefined for a sink made otherwise. */
+export const urlOf = (sink: Sink): string | undefined => URLS.get(sink);
 
 function parseHostUrl(text: string): URL {
   try {

@@ -1,6 +1,7 @@
 import { describe } from '../core/check.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import type { Batch, Sink, SinkLimits, SinkOpenOptions, WriteOutcome } from '../ingest/ports.js';
+import { toJson } from './json.js';
 import { importOptional } from './optional.js';
 import { type ColumnInfo, fitColumns, quoted, tableOf } from './sql-table.js';
 import { sqliteOutcome } from './sqlite-outcome.js';
@@ -200,7 +201,7 @@ export class SqliteSink implements Sink {
     fitColumns(this.name, columns, {
       id: idType === 'string' ? /CHAR|CLOB|TEXT/i : /INT/i,
       vector: /^(?:F32_BLOB|FLOAT32)\((\d+)\)$/i,
-      payload: /CHAR|CLOB|TEXT|JSON|^$/i,
+      payload: /CHAR|CLOB|TEXT|JSON/i,
       ...{ dimension, hasPayloads, idType },
       expected: `id ${idType === 'string' ? 'TEXT' : 'INTEGER'} PRIMARY KEY, vector F32_BLOB(${dimension}), payload TEXT`,
     });
@@ -236,7 +237,7 @@ export class SqliteSink implements Sink {
         details: { index, id: ids[index] },
       });
     }
-    return JSON.stringify(payloads ? ids.map((id, row) => [id, payloads[row] ?? null]) : ids);
+    return toJson(payloads ? ids.map((id, row) => [id, payloads[row] ?? null]) : ids);
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {

@@ -177,12 +177,33 @@ describe('vbo compact', () => {
       encoding: 'int8',
       rows: ROWS,
       dimension: DIMENSION,
-      byteLength: 64 + ROWS * DIMENSION,
+      // A byte a dimension, and each vector's interval.
+      byteLength: 64 + ROWS * (DIMENSION + 8),
     });
     expect(answer.recall.recall).toBeGreaterThan(0.5);
     const { CompactBlock } = await import('../../src/vectors/compact-block.js');
     using block = CompactBlock.from(readFileSync(join(cwd, 'good.vbo')));
     expect(block.decode()[5]).toBeCloseTo(Math.sin(6), 1);
+  });
+
+  it('takes every encoding, and the calibration of int8', async () => {
+    for (const settings of [
+      ['int8', '--calibration', 'global'],
+      ['int8', '--calibration', 'dimension'],
+      ['bfloat16'],
+      ['int4'],
+      ['rabitq2'],
+    ]) {
+      const { code, stdout } = await vbo(
+        ['compact', 'good.npy', 'all.vbo', '--encoding', ...settings, '--report', '--json'],
+        { cwd },
+      );
+      expect(code).toBe(0);
+      const { CompactBlock } = await import('../../src/vectors/compact-block.js');
+      using block = CompactBlock.from(readFileSync(join(cwd, 'all.vbo')));
+      expect(JSON.parse(stdout)).toMatchObject({ encoding: block.encoding, rows: block.rows });
+      expect(block.calibration).toBe(settings[2] ?? 'vector');
+    }
   });
 
   it('leaves no file behind when it fails', async () => {

@@ -26,8 +26,8 @@ export function anisotropicLoss(v: ArrayLike<number>, codes: ArrayLike<number>, 
   return square === 0 ? 0 : ((1 - LAMBDA) * along ** 2) / square + LAMBDA * error;
 }
 
-/** Optimized scalar quantization in float64: at most five steps from the normal distribution's best interval. */
-export function optimizedLevels(v: ArrayLike<number>): Levels {
+/** Optimized scalar quantization in float64: at most `steps` steps from the normal distribution's best interval. */
+export function optimizedLevels(v: ArrayLike<number>, steps = 5): Levels {
   const n = v.length;
   const values = Array.from(v);
   const sum = values.reduce((total, x) => total + x, 0);
@@ -37,7 +37,7 @@ export function optimizedLevels(v: ArrayLike<number>): Levels {
   let b = Math.min(Math.max(...values), sum / n + 2.514 * deviation);
   let best: Levels = { lower: a, step: 0 };
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i <= 5; i++) {
+  for (let i = 0; i <= steps; i++) {
     const levels = { lower: a, step: (b - a) / 15 };
     if (!(levels.step > 0)) break;
     const t = values.map((x) => level(x, levels) / 15);

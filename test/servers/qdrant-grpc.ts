@@ -85,7 +85,7 @@ export class QdrantGrpcServer {
       const { collectionName, wait, points } = fromBinary(UpsertPointsSchema, frame.subarray(5));
       const collection = this.#store.collections.get(collectionName);
       if (!collection) throw new Refusal(404, `Collection \`${collectionName}\` doesn't exist!`);
-      const status = collection.upsert({ points: points.map(pointOf) }, wait ?? false);
+      const status = this.#store.upsert(collection, { points: points.map(pointOf) }, wait ?? false);
       if (fault?.kind === 'lostAcknowledgement') return stream.session!.destroy();
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
       const message = toBinary(

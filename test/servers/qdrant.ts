@@ -26,6 +26,8 @@ export interface QdrantServerOptions {
   tooLarge?: 'qdrant' | 'proxy';
   /** False: like a server before 1.16. */
   keepsMetadata?: boolean;
+  /** False: keeps vectors compared by direction as they came, where Qdrant makes their length 1. */
+  normalizes?: boolean;
   /** When updates received with `wait=false` are applied; default 20 ms later, `Infinity` never by itself. */
   applyAfterMs?: number;
   /** Whether requests are held against the OpenAPI file where it is there; default true. */
@@ -75,6 +77,16 @@ export class QdrantServer {
   /** The next upserts go wrong, one fault each, in this order. */
   inject(...faults: Fault[]): void {
     this.#faults.push(...faults);
+  }
+
+  /** Stores points, at once or in a while. @throws Refusal */
+  upsert(collection: StoredCollection, body: unknown, wait: boolean): 'completed' | 'acknowledged' {
+    const { applyAfterMs = 20 } = this.options;
+    const status = collection.upsert(body, wait);
+    if (status === 'acknowledged' && Number.isFinite(applyAfterMs)) {
+      setTimeout(() => collection.drain(1), applyAfterMs);
+    }
+    return status;
   }
 
   async close(): Promise<void> {
@@ -143,7 +155,7 @@ export class QdrantServer {
     const collection = this.collections.get(name);
     if (method === 'PUT' && rest === '') {
       if (collection) throw new Refusal(409, `Wrong input: Collection \`${name}\` already exists!`);
-      this.collections.set(name, new StoredCollection(body as CreateCollection));
+      this.collections.set(name, new StoredCollection(body as CreateCollection, this.options.normalizes));
       return true;
     }
     if (method === 'DELETE' && rest === '') return this.collections.delete(name);
@@ -155,11 +167,7 @@ export class QdrantServer {
         collection.change(body as CreateCollection, this.options.keepsMetadata !== false);
         return true;
       case 'PUT /points': {
-        const status = collection.upsert(body, query.get('wait') === 'true');
-        const { applyAfterMs = 20 } = this.options;
-        if (status === 'acknowledged' && Number.isFinite(applyAfterMs)) {
-          setTimeout(() => collection.drain(1), applyAfterMs);
-        }
+        const status = this.upsert(collection, body, query.get('wait') === 'true');
         return { operation_id: collection.operations, status };
       }
       case 'POST /points/count':

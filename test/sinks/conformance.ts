@@ -214,27 +214,21 @@ export function describeConformance(name: string, subject: Subject): void {
           id: (row) => (row === 617 ? id : `id ${row}`),
           payload: (row) => (row === 617 ? payload : { row }),
         });
-        const rejected: unknown[] = [];
         const report = await ingest({ kernels: Kernels.shared() }, source, await openSink(url), {
           fixed: { batchSize: 100, concurrency: 2 },
-          logger: { debug() {}, info() {}, warn() {}, error() {} },
-          onProgress: (progress) => rejected.push(progress.rejected),
         });
         expect(report).toMatchObject({ acknowledged: 999, rejected: 1, reconciled: true });
         expect((await subject.stored(url)).size).toBe(999);
       });
     }
 
-    test('takes a whole load, and the same load again', async () => {
+    test('takes a whole load, and agrees about the count', async () => {
       const url = subject.url();
-      const load = async () =>
-        ingest(
-          { kernels: Kernels.shared() },
-          new TestSource({ rows: 3000, dimension: 16, payload: (row) => ({ row }), count: 3000 }),
-          await openSink(url),
-          { metric: 'l2' },
-        );
-      expect(await load()).toMatchObject({ acknowledged: 3000, rejected: 0, reconciled: true });
+      const source = new TestSource({ rows: 3000, dimension: 16, payload: (row) => ({ row }), count: 3000 });
+      const report = await ingest({ kernels: Kernels.shared() }, source, await openSink(url), {
+        metric: 'l2',
+      });
+      expect(report).toMatchObject({ acknowledged: 3000, rejected: 0, reconciled: true });
       const rows = await subject.stored(url);
       expect(rows.size).toBe(3000);
       expect(rows.get(key(2999))?.payload).toEqual({ row: 2999 });

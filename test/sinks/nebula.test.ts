@@ -7,6 +7,7 @@ import { openSink } from '../../src/sinks/index.js';
 import { importNebulaDriver, NebulaSession } from '../../src/sinks/nebula-session.js';
 import { openSource } from '../../src/sources/index.js';
 import { NebulaServer, type NebulaServerOptions } from '../servers/nebula.js';
+import { openWithout } from './batches.js';
 
 /** `USER:PASSWORD@HOST:PORT/SPACE` of a real graphd, with a space of string ids, instead of the stand-in. */
 const REAL = process.env.NEBULA_ADDRESS;
@@ -274,6 +275,14 @@ describe('a graphd that fails', () => {
       code: 'VBO_ERR_SINK_UNREACHABLE',
       message: expect.not.stringContaining('secret'),
     });
+  });
+});
+
+test('names the command that installs its package where that is missing', async () => {
+  const url = 'nebula://root:secret@127.0.0.1:1/s';
+  expect(await openWithout('@nebula-contrib/nebula-nodejs', url)).toMatchObject({
+    code: 'VBO_ERR_MISSING_PACKAGE',
+    message: expect.stringContaining('npm install --ignore-scripts @nebula-contrib/nebula-nodejs'),
   });
 });
 
