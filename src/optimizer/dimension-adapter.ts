@@ -1,6 +1,7 @@
 import { checkNumber } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import { MAX_BATCH_SIZE, MAX_DIMENSION } from '../core/limits.js';
+import { Random } from '../core/random.js';
 import { formatBytes, formatCount } from '../core/units.js';
 import { type CostModel, serviceMs } from '../model/cost.js';
 import { costAt } from '../model/law.js';
@@ -11,7 +12,9 @@ import {
   inFlightBytesPerVector,
 } from '../model/memory.js';
 import { profileOf } from '../model/profiles.js';
-import { inlineContext, type VectorContext, type Vectors } from '../vectors/pack.js';
+import { ENCODING_NAMES } from '../vectors/encoding.js';
+import { inlineContext, pack, type VectorContext, type Vectors } from '../vectors/pack.js';
+import { recallOnSample } from '../vectors/recall.js';
 import { fieldsOf } from './arguments.js';
 import { formatVectors } from './explanation.js';
 import { layOut, type MemoryLayout, type MemoryLayoutOptions } from './memory-layout.js';
@@ -23,6 +26,8 @@ export interface DimensionRequest {
   baseBatchSize: number;
   /** Memory that one batch may take on its way, MB. */
   memoryConstraintMb: number;
+  /** Some of the vectors themselves, at least 2: then each encoding's recall is measured on them. */
+  sample?: Vectors;
 }
 
 export interface DimensionAdaptation {
@@ -37,7 +42,12 @@ export interface DimensionAdaptation {
     readonly paddingBytes: number;
   };
   /** How the vectors could be encoded, and how many of each would fit the memory. */
-  readonly encodings: readonly (EncodingSize & { readonly vectorsInMemory: number })[];
+  readonly encodings: readonly (EncodingSize & {
+    readonly vectorsInMemory: number;
+    /** recall@10 on the sample, plain and with the best 100 re-scored; absent without one. */
+    readonly recall?: number;
+    readonly recallRescored?: number;
+  })[];
   readonly explanation: string;
 }
 
@@ -59,7 +69,9 @@ export class VectorDimensionAdapter {
    * cost only; their dimension law is the generic profile's (`model/law.ts`). Vectors in memory count with
    * all their copies on the way.
    * @throws VBO_ERR_ARGUMENT naming the argument that is out of its bounds.
+   * With a `sample`, each encoding's recall is measured on it.
    * @throws VBO_ERR_MEMORY if the memory does not hold one vector on its way.
+   * @throws VBO_ERR_DIMENSION, VBO_ERR_NOT_FINITE on a sample that does not fit.
    */
   async adaptBatchSizeForDimension(request: DimensionRequest): Promise<DimensionAdaptation> {
     fieldsOf(request, 'request');
@@ -74,6 +86,7 @@ export class VectorDimensionAdapter {
       integer: true,
     });
     const memoryMb = checkNumber(request.memoryConstraintMb, 'memoryConstraintMb', { min: 1e-3, max: 1e9 });
+    const measured = await this.#recallOf(request.sample, dimension);
     const generic = profileOf('generic');
     const vectorMs = (model: CostModel) => serviceMs(model, 1) - model.fixedMs;
     const factor = vectorMs(costAt(generic.law, BASE_DIMENSION)) / vectorMs(costAt(generic.law, dimension));
@@ -104,9 +117,28 @@ export class VectorDimensionAdapter {
       encodings: encodingSizes(dimension).map((size) => ({
         ...size,
         vectorsInMemory: Math.floor((memoryMb * 1e6) / size.bytesPerVector),
+        ...measured.get(size.encoding),
       })),
       explanation: carried + bound,
     };
+  }
+
+  /** What each encoding costs in recall on the user's own vectors; empty without a sample. */
+  async #recallOf(
+    sample: Vectors | undefined,
+    dimension: number,
+  ): Promise<Map<string, { recall: number; recallRescored: number }>> {
+    if (sample === undefined) return new Map();
+    using block = await pack(this.#context, sample, { dimension });
+    const flat = block.toFloat32Array();
+    const rows = Array.from({ length: block.rows }, (_, row) =>
+      flat.subarray(row * dimension, (row + 1) * dimension),
+    );
+    const formats = ENCODING_NAMES.map((encoding) => ({ encoding }));
+    const { encodings } = await recallOnSample(this.#context, rows, formats, new Random(1));
+    return new Map(
+      encodings.map(({ encoding, recall, recallRescored }) => [encoding, { recall, recallRescored }]),
+    );
   }
 
   /**

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/core/random.js';
 import { inFlightBytesPerVector } from '../../src/model/memory.js';
 import { profileOf } from '../../src/model/profiles.js';
 import { VectorDimensionAdapter } from '../../src/optimizer/dimension-adapter.js';
@@ -75,5 +76,27 @@ describe('adaptBatchSizeForDimension', () => {
       code: 'VBO_ERR_ARGUMENT',
       details: { argument: name },
     });
+  });
+});
+
+it('says what each encoding costs in recall on a sample of the vectors themselves', async () => {
+  const random = new Random(3);
+  const centres = Array.from({ length: 20 }, () => Array.from({ length: 64 }, () => random.normal()));
+  const sample = Array.from({ length: 1200 }, (_, i) =>
+    Float32Array.from(centres[i % 20]!, (x) => x + 0.6 * random.normal()),
+  );
+  const request = { vectorDimension: 64, baseBatchSize: 500, memoryConstraintMb: 100 };
+  const { encodings } = await adapter.adaptBatchSizeForDimension({ ...request, sample });
+  const recall = Object.fromEntries(encodings.map((size) => [size.encoding, size.recall]));
+  expect(recall.float32).toBeUndefined();
+  expect(recall.float16).toBeGreaterThan(0.99);
+  expect(recall.int8).toBeGreaterThan(recall.int4!);
+  expect(recall.int4).toBeGreaterThan(recall.rabitq1!);
+  const rescored = encodings.find((size) => size.encoding === 'rabitq2')!;
+  expect(rescored.recallRescored).toBeGreaterThan(rescored.recall!);
+  const plain = await adapter.adaptBatchSizeForDimension(request);
+  expect(plain.encodings.every((size) => size.recall === undefined)).toBe(true);
+  await expect(adapter.adaptBatchSizeForDimension({ ...request, sample: [[1, 2]] })).rejects.toMatchObject({
+    code: 'VBO_ERR_DIMENSION',
   });
 });
