@@ -1,6 +1,13 @@
 export { ERROR_CODES, type ErrorCode, VectorBatchError } from './core/errors.js';
 export type { Logger } from './core/logger.js';
 export type { BatchExecutionRecord, Metric, Objective, Setting, SystemResources } from './core/types.js';
+export type {
+  ExecuteAttempt,
+  ExecuteFailure,
+  ExecuteOptions,
+  ExecuteResult,
+  Operation,
+} from './ingest/execute.js';
 export type { IngestOptions } from './ingest/options.js';
 export type {
   Batch,

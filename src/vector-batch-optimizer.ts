@@ -2,6 +2,7 @@ import { totalmem } from 'node:os';
 import { checkNumber, describe } from './core/check.js';
 import { VectorBatchError } from './core/errors.js';
 import { type Logger, silentLogger } from './core/logger.js';
+import { type ExecuteOptions, type ExecuteResult, execute, type Operation } from './ingest/execute.js';
 import { ingest } from './ingest/ingest.js';
 import type { IngestOptions } from './ingest/options.js';
 import type { Sink, Source } from './ingest/ports.js';
@@ -111,6 +112,20 @@ export class VectorBatchOptimizer {
     this.#checkOpen();
     const { seed } = this.#options;
     return tune(scratchFactoryOf(sink), { seed, scratchName: `vbo_tune_${process.pid}`, ...options });
+  }
+
+  /**
+   * Runs any operation over many items in batches that adapt: embedding, searching, deleting, inserting with a client
+   * of your own. Results come back in the items' order. See {@link execute}.
+   */
+  async execute<T, R = void>(
+    items: Iterable<T>,
+    operation: Operation<T, R>,
+    options: ExecuteOptions<T> = {},
+  ): Promise<ExecuteResult<T, R>> {
+    this.#checkOpen();
+    const { seed, logger } = this.#options;
+    return execute(items, operation, { seed, logger, ...options });
   }
 
   /** Ends the worker threads. Blocks made before stay readable. */

@@ -5,7 +5,7 @@ import { METRICS, type Metric, type Setting } from '../core/types.js';
 import { formatBytes, formatCount, formatDuration, parseBytes } from '../core/units.js';
 import type { PolicyName } from '../ingest/options.js';
 import type { IngestReport } from '../ingest/report.js';
-import { openSink } from '../sinks/index.js';
+import { openSink, SINK_SCHEMES } from '../sinks/index.js';
 import { openSource } from '../sources/index.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, type Invocation, requiredText } from './command.js';
@@ -20,7 +20,11 @@ const command: Command = {
     'ingest FILE --to URL [--metric cosine] [--memory 512MB] [--fixed BxC] [--ledger FILE] [--resume] [--dead-letters FILE]',
   positionals: 1,
   options: [
-    { name: 'to', value: 'URL', text: 'lancedb://DIR?table=T, null://, sim://SCENARIO.json' },
+    {
+      name: 'to',
+      value: 'URL',
+      text: `the database: ${SINK_SCHEMES.map((scheme) => `${scheme}://`).join(', ')}`,
+    },
     { name: 'metric', value: 'NAME', text: `${METRICS.join(', ')} (default cosine)` },
     {
       name: 'memory',
@@ -37,11 +41,11 @@ const command: Command = {
     {
       name: 'ledger',
       value: 'FILE',
-      text: 'where what is settled is written down, and kept after success (default FILE.ledger, removed after success unless --resume is given)',
+      text: 'journal of what is settled, kept after success (default FILE.ledger; without --resume it is removed after success)',
     },
     {
       name: 'resume',
-      text: 'go on where the ledger ends, after a crash, Ctrl-C or a failure: nothing is lost, nothing stored twice',
+      text: 'go on after a crash, Ctrl-C or a failure: nothing is lost, nothing stored twice',
     },
     { name: 'id-column', value: 'NAME', text: 'field of the id in NDJSON (default id)' },
     { name: 'vector-column', value: 'NAME', text: 'field of the vector in NDJSON (default vector)' },

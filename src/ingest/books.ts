@@ -5,7 +5,7 @@ import type { DeadLetters } from './dead-letters.js';
 import { Ledger } from './ledger.js';
 import type { LedgerState } from './ledger-state.js';
 import type { RejectedRecord, Written } from './ports.js';
-import { type Range, rangesOf } from './range-set.js';
+import { rangesOf } from './range-set.js';
 import type { Rows } from './rows.js';
 import type { Tally } from './tally.js';
 
@@ -64,9 +64,16 @@ export class Books {
     const { ids, positions, payloads } = rows.columns;
     this.#tally.bytesSent += bytesSent;
     const refused = new Set(rejected.map(({ index }) => index));
-    const stored = rangesOf(positions.filter((_, index) => !refused.has(index)));
-    this.#accepted += rows.count - refused.size;
-    this.#count(rows.count - refused.size, stored);
+    const accepted = rows.count - refused.size;
+    this.#accepted += accepted;
+    if (this.#ledger) {
+      const stored = refused.size === 0 ? positions : positions.filter((_, index) => !refused.has(index));
+      this.#ledger.stored(rangesOf(stored)).then(() => {
+        this.#tally.acknowledged += accepted;
+      }, this.#fail);
+    } else {
+      this.#tally.acknowledged += accepted;
+    }
     for (const { index, code, message } of rejected) {
       this.#refused++;
       await this.reject({
@@ -128,15 +135,5 @@ export class Books {
         { details: { rejected, items, rejectedByCode } },
       ),
     );
-  }
-
-  #count(rows: number, stored: readonly Range[]): void {
-    if (!this.#ledger) {
-      this.#tally.acknowledged += rows;
-      return;
-    }
-    this.#ledger.stored(stored).then(() => {
-      this.#tally.acknowledged += rows;
-    }, this.#fail);
   }
 }

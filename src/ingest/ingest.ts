@@ -18,6 +18,7 @@ import { Permits } from './permits.js';
 import type { Sink, Source, SourceChunk, Written } from './ports.js';
 import { ProgressReporter } from './progress.js';
 import { ReadAhead } from './read-ahead.js';
+import { readAll, untilAborted } from './reading.js';
 import { reconcile } from './reconcile.js';
 import { type IngestReport, reportOf } from './report.js';
 import { checkHeld, countsOf, headerOf, readPast } from './resume.js';
@@ -120,7 +121,7 @@ class Load {
       return null;
     }
     const chunks = this.#chunks(past)[Symbol.asyncIterator]();
-    const first = await this.#untilStopped(chunks.next());
+    const first = await untilAborted(chunks.next(), this.#stop.signal);
     if (!first) return null;
     const shape = past?.header.shape ?? shapeOf(first.done ? undefined : first.value);
     const { dimension } = this.#source;
@@ -140,7 +141,19 @@ class Load {
         limitBytes: memoryBudgetBytes * READ_AHEAD_SHARE,
         bytesPerVector: this.#sink.bytesPerVector(dimension),
       });
-      const reading = this.#read(chunks, first, intake, readAhead).finally(() => readAhead.end());
+      const reading = readAll({
+        ...{
+          chunks,
+          first,
+          intake,
+          readAhead,
+          tally: this.#tally,
+          bell: this.#bell,
+          stop: this.#stop.signal,
+        },
+        rowsToReadAhead: () => this.#rowsToReadAhead(),
+        reject: (record) => this.#books.reject(record),
+      }).finally(() => readAhead.end());
       // A source that fails ends the reading, not the load: what was read before is written first.
       const sourceError = reading.then(
         () => undefined,
@@ -200,27 +213,6 @@ class Load {
     if (verdict.warning) this.#warnings.push(verdict.warning);
     await this.#books.complete();
     return verdict.reconciled;
-  }
-
-  async #read(
-    chunks: AsyncIterator<SourceChunk>,
-    first: IteratorResult<SourceChunk>,
-    intake: Intake,
-    readAhead: ReadAhead,
-  ): Promise<void> {
-    let result: IteratorResult<SourceChunk> | undefined = first;
-    for (; result && !result.done; result = await this.#untilStopped(chunks.next())) {
-      for (const incoming of intake.rowsOf(result.value)) {
-        this.#tally.items += await readAhead.append(incoming);
-      }
-      for (const record of intake.takeRejected()) {
-        this.#tally.items++;
-        await this.#books.reject(record);
-      }
-      while (!this.#stop.signal.aborted && readAhead.rows >= this.#rowsToReadAhead()) await this.#bell.wait();
-    }
-    // A source in the middle of something would have its return() wait for that.
-    if (!result) chunks.return?.()?.catch(() => {});
   }
 
   #rowsToReadAhead(): number {
@@ -297,20 +289,6 @@ class Load {
     this.#failure ??= error;
     this.#stop.abort(error);
     this.#bell.ring();
-  }
-
-  /** The value, or undefined as soon as the load is stopped. */
-  async #untilStopped<T>(value: Promise<T>): Promise<T | undefined> {
-    const { signal } = this.#stop;
-    if (signal.aborted) {
-      value.catch(() => {});
-      return undefined;
-    }
-    return new Promise((resolve, reject) => {
-      const stopped = () => resolve(undefined);
-      signal.addEventListener('abort', stopped, { once: true });
-      value.then(resolve, reject).finally(() => signal.removeEventListener('abort', stopped));
-    });
   }
 
   /** What must be tried at the end, but whose failure must not hide the outcome. */

@@ -47,6 +47,8 @@ const EXHAUSTIVE_BUDGET_MS = 144_000;
 /** Without `exhaustive`, at most this share of the grid is tried. */
 const SHARE_OF_GRID = 0.1;
 const EXPLORING_ROUNDS = 2;
+/** Past this share of the budget one look at a cell has to do. */
+const EXPLORING_SHARE = 0.35;
 const EXHAUSTIVE_ROUNDS = 3;
 const FINAL_ROUNDS = 5;
 const MOST_FINAL_ROUNDS = 9;
@@ -164,6 +166,7 @@ class Tuning {
         // A refusal takes one request: it teaches a limit and is no cell of the answer.
         if (trial.error) break;
         if (round === 0) measured++;
+        if (this.#elapsedMs() > EXPLORING_SHARE * this.#budgetMs) break;
       }
       best = this.#fastest();
       model = this.#fit();

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as lancedb from '@lancedb/lancedb';
+import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.js';
 import { MAIN, npyHeader, vbo } from './vbo.js';
@@ -56,6 +57,10 @@ async function killed(words: string[], ledger: string, delayMs: number): Promise
 const report = (stdout: string) => JSON.parse(stdout);
 
 async function storedIds(database: string, table: string): Promise<(string | number)[]> {
+  if (database.endsWith('.sqlite')) {
+    const rows = new Database(join(cwd, database)).prepare(`SELECT id FROM ${table}`).all();
+    return (rows as { id: string | number }[]).map(({ id }) => id);
+  }
   const connection = await lancedb.connect(join(cwd, database));
   const rows = await (await connection.openTable(table)).query().select(['id']).toArray();
   return rows.map(({ id }) => (typeof id === 'bigint' ? Number(id) : id));
@@ -80,8 +85,9 @@ describe('a load that is killed', () => {
     }));
     const run = async ({ index, format, delays, setting }: (typeof cases)[number]) => {
       const ledger = `load${index}.ledger`;
+      const [scheme, database] = index % 5 === 4 ? ['sqlite', `load${index}.sqlite`] : ['lancedb', 'db'];
       const words = [
-        ...[`rows.${format}`, '--to', `lancedb://./db?table=load${index}`, '--fixed', setting],
+        ...[`rows.${format}`, '--to', `${scheme}://./${database}?table=load${index}`, '--fixed', setting],
         ...['--ledger', ledger, '--resume', '--dead-letters', `load${index}.dead.ndjson`],
       ];
       for (const delayMs of delays) if (await killed(words, ledger, delayMs)) kills++;
@@ -92,7 +98,7 @@ describe('a load that is killed', () => {
       const refused = format === 'ndjson' ? BROKEN.size + COPIES.size : 0;
       expect(done.resumedFrom + done.acknowledged + done.rejected).toBe(ROWS);
       expect(done.before.rejected + done.rejected).toBe(refused);
-      const ids = await storedIds('db', `load${index}`);
+      const ids = await storedIds(database!, `load${index}`);
       expect(ids.length).toBe(EXPECTED[format].length);
       expect(new Set(ids)).toEqual(new Set<string | number>(EXPECTED[format]));
       if (refused > 0) {
