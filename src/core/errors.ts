@@ -15,10 +15,12 @@ export const ERROR_CODES = {
   VBO_ERR_FILE_TRUNCATED:
     'The file ends in the middle of a record; the complete records before it were read.',
   VBO_ERR_INTERNAL: 'A defect in this package. Please report it.',
-  VBO_ERR_LEDGER_DAMAGED: 'The file is not a ledger, or one that was changed or damaged before its last record.',
+  VBO_ERR_LEDGER_DAMAGED:
+    'The file is not a ledger, or one that was changed or damaged before its last record.',
   VBO_ERR_LEDGER_EXISTS: 'The ledger holds an unfinished load, and nobody asked to resume it.',
   VBO_ERR_LEDGER_MISMATCH: 'The ledger belongs to another source, another sink or another version.',
-  VBO_ERR_LEDGER_WRITE: 'The ledger cannot be written; the load was stopped, what the ledger holds is intact.',
+  VBO_ERR_LEDGER_WRITE:
+    'The ledger cannot be written; the load was stopped, what the ledger holds is intact.',
   VBO_ERR_MEMORY: 'The vectors do not fit the WebAssembly memory or the memory budget.',
   VBO_ERR_MISSING_PACKAGE:
     'An optional database package is not installed; the message names the install command.',
