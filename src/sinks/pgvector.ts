@@ -19,6 +19,8 @@ export interface PgVectorSinkOptions {
   table: string;
   /** Of the vector column, should the table be created. `halfvec` rounds to float16 and takes half the space. */
   type: VectorType;
+  /** Whether the connection can pass a COPY on. Default true. */
+  copies?: boolean;
 }
 
 /**
@@ -72,7 +74,7 @@ export class PgVectorSink implements Sink {
       throw pgError(this.name, error);
     }
     this.#writer = new RowWriter(this.#table.format);
-    this.#canCopy = this.#table.copy !== undefined;
+    this.#canCopy = this.#options.copies !== false && this.#table.copy !== undefined;
     this.#rowBytes = options.idType === 'string' ? TEXT_ID_ROW_BYTES : NUMBER_ID_ROW_BYTES;
   }
 

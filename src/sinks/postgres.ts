@@ -13,10 +13,11 @@ const DEFAULT_CONNECTIONS = 16;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * `postgres://USER:PASSWORD@HOST:PORT/DB?table=NAME&type=vector|halfvec&connections=N`
+ * `postgres://USER:PASSWORD@HOST:PORT/DB?table=NAME&type=vector|halfvec&copy=auto|never&connections=N`
  *
  * - `table`: default `vectors`; `SCHEMA.NAME` where it is in a schema of its own
  * - `type`: of the vector column, should the table be created; default `vector`
+ * - `copy`: `never` for what stands in between and cannot pass a COPY on; default `auto`
  * - `connections`: most of them, 1..256, default 16; never more than half of what the server has left
  *
  * What else the driver knows, such as `sslmode=require`, is passed on; `PGPASSWORD` and `~/.pgpass` are read.
@@ -37,14 +38,16 @@ export function openPostgresSink(url: URL): PgVectorSink {
     'connections',
     { min: 1, max: 256, integer: true },
   );
+  const copy = checkOneOf(url.searchParams.get('copy') ?? 'auto', 'copy', ['auto', 'never']);
   const target = new URL(url);
-  for (const option of ['table', 'type', 'connections']) target.searchParams.delete(option);
+  for (const option of ['table', 'type', 'connections', 'copy']) target.searchParams.delete(option);
   const user = url.username && `${url.username}@`;
   return new PgVectorSink(new PostgresEngine({ connectionString: target.href, max: connections }), {
     name: `postgres://${user}${url.host}${url.pathname}?table=${table}`,
     database: 'pgvector',
     table,
     type,
+    copies: copy === 'auto',
   });
 }
 
