@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   VBO_ERR_MEMORY: 'The vectors do not fit the WebAssembly memory or the memory budget.',
   VBO_ERR_MISSING_PACKAGE:
     'An optional database package is not installed; the message names the install command.',
+  VBO_ERR_MODEL: 'A performance model’s state is damaged or of another version.',
   VBO_ERR_NOT_FINITE: 'A vector holds NaN or an infinity.',
   VBO_ERR_POOL: 'A pool worker died and the task could not be completed by another.',
   VBO_ERR_RECONCILE: 'The sink’s count differs from what it acknowledged.',

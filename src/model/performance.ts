@@ -1,25 +1,20 @@
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { median } from '../core/statistics.js';
 import type { BatchExecutionRecord } from '../core/types.js';
+import { aggregateRecords } from './aggregate.js';
 import { type Confidence, confidenceOf } from './confidence.js';
 import { type CostModel, vectorsPerSecond } from './cost.js';
 import { fitCostModel, type LatencySample } from './fit.js';
 import { carry, costAt } from './law.js';
+import { checkState, type FitState, type ModelState, stateOf } from './model-state.js';
 import { type DatabaseProfile, type RequestLimits, requestBytes, requestLimits, tighter } from './profile.js';
 import { profileOf } from './profiles.js';
 import { checkRecord, sizeLesson, toSample } from './records.js';
 import { weighByRate } from './weights.js';
 
 /** How well the model fits the records of one database and dimension. */
-export interface DatabaseFit {
+export interface DatabaseFit extends FitState {
   readonly database: string;
-  readonly dimension: number;
-  readonly records: number;
-  /** Distinct (batch size, concurrency) among them. */
-  readonly settings: number;
-  readonly model: CostModel;
-  /** Median |predicted / measured - 1| of the rate over the records it was fitted to. */
-  readonly medianAbsoluteRelativeError: number;
 }
 
 /** What became of the records handed to {@link PerformanceModel.train}. */
@@ -60,6 +55,39 @@ export class PerformanceModel {
   readonly #knowledge = new Map<string, Knowledge>();
 
   /**
+   * A model as it was when {@link toJSON} wrote it down.
+   * @throws VBO_ERR_MODEL if `state` is damaged or of another version
+   */
+  static fromJSON(state: unknown): PerformanceModel {
+    const model = new PerformanceModel();
+    model.load(state);
+    return model;
+  }
+
+  /**
+   * Replaces all that is known by what `state` holds, in place: whoever holds this model answers from it from now on.
+   * @throws VBO_ERR_MODEL if `state` is damaged or of another version; the model is unchanged then
+   */
+  load(state: unknown): void {
+    const { databases } = checkState(state);
+    this.#knowledge.clear();
+    for (const { database, limits, reached, fits } of databases) {
+      const fit = (state: FitState): [number, DatabaseFit] => [state.dimension, { database, ...state }];
+      this.#knowledge.set(database, { limits, reached, fits: new Map(fits.map(fit)) });
+    }
+  }
+
+  /** All that was learnt; of constant size in the number of records. */
+  toJSON(): ModelState {
+    return stateOf(
+      [...this.#knowledge].map(([database, { limits, reached, fits }]) => ({
+        ...{ database, limits, reached },
+        fits: [...fits.values()].map(({ database: _, ...fit }) => fit),
+      })),
+    );
+  }
+
+  /**
    * Fits the cost model to the records, per database and dimension; fits of earlier calls for the same pair
    * are replaced. Records that are not valid are refused one by one, with their index and the reason; the
    * others are used.
@@ -70,7 +98,7 @@ export class PerformanceModel {
     const refused: { index: number; reason: string }[] = [];
     const groups = new Map<
       string,
-      { profile: DatabaseProfile; dimension: number; samples: LatencySample[] }
+      { profile: DatabaseProfile; dimension: number; records: BatchExecutionRecord[] }
     >();
     const failures: { profile: DatabaseProfile; record: BatchExecutionRecord }[] = [];
     for (const [index, value] of records.entries()) {
@@ -90,8 +118,8 @@ export class PerformanceModel {
         continue;
       }
       const key = `${profile.name} ${record.vector_dimension}`;
-      const group = groups.get(key) ?? { profile, dimension: record.vector_dimension, samples: [] };
-      group.samples.push(sample);
+      const group = groups.get(key) ?? { profile, dimension: record.vector_dimension, records: [] };
+      group.records.push(record);
       groups.set(key, group);
     }
     if (records.length > 0 && refused.length === records.length) {
@@ -103,8 +131,8 @@ export class PerformanceModel {
         },
       );
     }
-    const databases = [...groups.values()].map((group) =>
-      this.#fit(group.profile, group.dimension, group.samples),
+    const databases = [...groups.values()].map(({ profile, dimension, records }) =>
+      this.#fit(profile, dimension, records),
     );
     const taught = new Set<string>();
     for (const { profile, record } of failures)
@@ -163,16 +191,22 @@ export class PerformanceModel {
     return known;
   }
 
-  #fit(profile: DatabaseProfile, dimension: number, samples: readonly LatencySample[]): DatabaseFit {
+  #fit(profile: DatabaseProfile, dimension: number, records: readonly BatchExecutionRecord[]): DatabaseFit {
+    const samples = aggregateRecords(records).map(
+      ({ batchSize, concurrency, vectorsPerSecond: rate, count }) => ({
+        ...{ batchSize, concurrency, weight: count, latencyMs: (1000 * batchSize * concurrency) / rate },
+      }),
+    );
     const model = fitCostModel(weighByRate(samples), costAt(profile.law, dimension));
-    const errors = samples.map((s) => {
+    const errors = records.map((record) => {
+      const s = toSample(record) as LatencySample;
       const measured = (1000 * s.batchSize * s.concurrency) / s.latencyMs;
       return Math.abs(vectorsPerSecond(model, s) / measured - 1);
     });
     const fit: DatabaseFit = {
       database: profile.name,
       dimension,
-      records: samples.length,
+      records: records.length,
       settings: new Set(samples.map((s) => `${s.batchSize}x${s.concurrency}`)).size,
       model,
       medianAbsoluteRelativeError: median(errors),

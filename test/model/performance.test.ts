@@ -101,4 +101,51 @@ describe('PerformanceModel', () => {
     const model = new PerformanceModel();
     expect(model.train([failure({ error: '429 Too Many Requests' })]).limits).toEqual([]);
   });
+
+  it('answers the same after it was written down and read again', () => {
+    const model = new PerformanceModel();
+    model.train([...sweeps.values()].flat());
+    model.train([failure({ error: '413 Payload Too Large' })]);
+    const again = PerformanceModel.fromJSON(JSON.parse(JSON.stringify(model)));
+    for (const [profile, dimension] of [
+      [lancedb, 128],
+      [lancedb, 300],
+      [qdrant, 768],
+    ] as const) {
+      expect(again.predict(profile, dimension)).toEqual(model.predict(profile, dimension));
+    }
+    expect(again.toJSON()).toEqual(model.toJSON());
+  });
+
+  it('refuses a state that is damaged anywhere, and keeps what it knew', () => {
+    const model = new PerformanceModel();
+    model.train(sweeps.get('lancedb-128')!);
+    const text = JSON.stringify(model);
+    const before = model.predict(lancedb, 128);
+    for (const damaged of [
+      null,
+      [],
+      {},
+      JSON.parse(text.replace('"version":1', '"version":999')),
+      JSON.parse(text.replace(/"fixedMs":[^,]+/, '"fixedMs":null')),
+      JSON.parse(text.replace('"dimension":128', '"dimension":-128')),
+      JSON.parse(text.replace(/"limits":\{\}/, '"limits":{"maxRows":"many"}')),
+    ]) {
+      expect(() => model.load(damaged)).toThrow(expect.objectContaining({ code: 'VBO_ERR_MODEL' }));
+    }
+    expect(model.predict(lancedb, 128)).toEqual(before);
+  });
+
+  it('sums up and learns 100,000 records in well under five seconds', () => {
+    const all = [...sweeps.values()].flat();
+    const many = Array.from({ length: 100_000 }, (_, i) => ({
+      ...all[i % all.length]!,
+      throughput_vps: all[i % all.length]!.throughput_vps! * (1 + (i % 97) / 970),
+    }));
+    const model = new PerformanceModel();
+    const start = performance.now();
+    model.train(many);
+    expect(performance.now() - start).toBeLessThan(5000);
+    expect(JSON.stringify(model).length).toBeLessThan(1_000_000);
+  });
 });
