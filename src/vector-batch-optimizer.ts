@@ -49,11 +49,14 @@ export class VectorBatchOptimizer {
   readonly dimension: VectorDimensionAdapter;
   /** How many requests in flight for a given batch size. */
   readonly concurrency: ConcurrentExecutionOptimizer;
-  readonly #context: VectorContext;
+  readonly #context: VectorContext & { readonly runner: KernelPool };
   readonly #options: Required<Omit<OptimizerOptions, 'threads'>>;
   #closed = false;
 
-  private constructor(context: VectorContext, options: Required<Omit<OptimizerOptions, 'threads'>>) {
+  private constructor(
+    context: VectorContext & { readonly runner: KernelPool },
+    options: Required<Omit<OptimizerOptions, 'threads'>>,
+  ) {
     this.#context = context;
     this.#options = options;
     const shared = {

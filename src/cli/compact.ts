@@ -46,7 +46,8 @@ const command: Command = {
     const memoryBytes = parseBytes(invocation.text('memory') ?? DEFAULT_MEMORY, '--memory');
     const chunkBytes = Math.max(65_536, Math.min(MOST_CHUNK_BYTES, Math.floor(memoryBytes / 8)));
     const kernels = Kernels.shared();
-    const context: VectorContext = { kernels, runner: new KernelPool(kernels) };
+    const pool = new KernelPool(kernels);
+    const context: VectorContext = { kernels, runner: pool };
     const started = systemClock.now();
     const line = new ProgressLine();
     try {
@@ -87,7 +88,7 @@ const command: Command = {
       process.stderr.write(`vbo: ${error.code}: ${error.message}\n`);
       return EXIT.interrupted;
     } finally {
-      await context.runner.close();
+      await pool.close();
     }
   },
 };

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { instantiate, instantiateSync } from '@assemblyscript/loader';
 import { VectorBatchError } from '../core/errors.js';
 import { Arena } from './arena.js';
 import type { KernelExports } from './exports.js';
+// In a browser's bundle this is module-absent.ts, by the package's `browser` field.
+import { readModuleFile } from './module-file.js';
 
 export type KernelName = keyof KernelExports;
 
@@ -15,28 +16,24 @@ export interface KernelCall {
   readonly workBytes: number;
 }
 
-/** Runs kernel calls, wherever. The results come in the order of the calls. */
+/** Runs kernel calls, wherever. */
 export interface KernelRunner {
+  /** The results come in the order of the calls. */
   run(calls: readonly KernelCall[]): Promise<number[]>;
+  /** Into how many calls work of `workBytes` is best split. */
+  partsFor(workBytes: number): Promise<number>;
 }
 
-const WASM_URL = new URL('../../build/kernels.wasm', import.meta.url);
+/** WebAssembly's pages of 64 KiB: what the module asks for, and all that 32 bits can address. */
+const PAGES = { initial: 16, maximum: 65_536 } as const;
 
 let shared: Kernels | undefined;
+let opening: Promise<Kernels> | undefined;
 
-function readModule(): Buffer<ArrayBuffer> {
-  try {
-    return readFileSync(WASM_URL) as Buffer<ArrayBuffer>;
-  } catch (cause) {
-    throw new VectorBatchError(
-      'VBO_ERR_INTERNAL',
-      `The kernels are not built: ${WASM_URL.pathname} is missing.`,
-      { cause },
-    );
-  }
-}
-
-/** The compiled module, the memory it shares with every worker, and this thread's instance of it. */
+/**
+ * The compiled module, its memory, and this thread's instance of it. The memory is shared with every worker, except in
+ * a page ({@link Kernels.open}), where the same code runs on memory of its own.
+ */
 export class Kernels implements KernelRunner {
   private constructor(
     readonly module: WebAssembly.Module,
@@ -44,15 +41,47 @@ export class Kernels implements KernelRunner {
     readonly exports: KernelExports,
   ) {}
 
-  /** Compiles the module and creates its memory; `limitBytes` bounds what the arena hands out. */
+  /**
+   * Compiles the installed module and creates its memory; `limitBytes` bounds what the arena hands out.
+   * @throws VBO_ERR_KERNELS
+   */
   static load(options: { limitBytes?: number } = {}): Kernels {
-    const module = new WebAssembly.Module(readModule());
-    const memory = new WebAssembly.Memory({ initial: 16, maximum: 65_536, shared: true });
+    const module = new WebAssembly.Module(readModuleFile());
+    const memory = new WebAssembly.Memory({ ...PAGES, shared: true });
     const { exports } = instantiateSync(module, { env: { memory } });
     return new Kernels(module, new Arena(memory, options.limitBytes), exports as unknown as KernelExports);
   }
 
-  /** The process's own kernels, loaded at the first call: blocks made anywhere can meet in their memory. */
+  /**
+   * For a page, which may neither read files nor compile at once: compiles the unshared module. A memory that is not
+   * shared needs no cross-origin isolation; its views end when it grows. The first set becomes {@link Kernels.shared}.
+   * @throws VBO_ERR_KERNELS
+   */
+  static open(fetchModule: () => Promise<BufferSource>): Promise<Kernels> {
+    opening ??= Kernels.#compile(fetchModule).then(
+      (kernels) => {
+        shared ??= kernels;
+        return kernels;
+      },
+      (cause) => {
+        opening = undefined;
+        if (cause instanceof VectorBatchError) throw cause;
+        throw new VectorBatchError('VBO_ERR_KERNELS', `The kernels cannot be loaded: ${cause}.`, { cause });
+      },
+    );
+    return opening;
+  }
+
+  static async #compile(fetchModule: () => Promise<BufferSource>): Promise<Kernels> {
+    const module = await WebAssembly.compile(await fetchModule());
+    const memory = new WebAssembly.Memory(PAGES);
+    return new Kernels(module, new Arena(memory), await instantiateKernels(module, memory));
+  }
+
+  /**
+   * The process's own kernels, loaded at the first call: blocks made anywhere can meet in their memory.
+   * @throws VBO_ERR_KERNELS
+   */
   static shared(): Kernels {
     shared ??= Kernels.load();
     return shared;
@@ -64,6 +93,11 @@ export class Kernels implements KernelRunner {
 
   async run(calls: readonly KernelCall[]): Promise<number[]> {
     return calls.map((call) => this.call(call));
+  }
+
+  /** One: there is no other thread here. */
+  async partsFor(): Promise<number> {
+    return 1;
   }
 }
 

@@ -85,7 +85,9 @@ export async function compact(
       }
       const hash = await leafHash(kernels, runner, body);
       const header = { ...format, bodyHash: [hash.low, hash.high] as const };
-      arena.bytes(span.pointer, HEADER_BYTES).set(writeHeader(header, hashWith(kernels)));
+      // Hashing allocates, which may end every view made before.
+      const headerBytes = writeHeader(header, hashWith(kernels));
+      arena.bytes(span.pointer, HEADER_BYTES).set(headerBytes);
       return new CompactBlock(kernels, header, span);
     } catch (error) {
       arena.free(span);

@@ -2,21 +2,21 @@ import { checkNumber, checkOneOf, describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import { MAX_DIMENSION } from '../core/limits.js';
 import { allocateBlocks, rowsToBlocks } from '../kernels/blocks.js';
-import { Kernels } from '../kernels/kernels.js';
+import { type KernelRunner, Kernels } from '../kernels/kernels.js';
 import { allocateMatrix, type OwnedMatrix } from '../kernels/matrix.js';
-import { KernelPool } from '../pool/pool.js';
 import { LAYOUTS, type Layout, VectorBlock } from './vector-block.js';
 
 /** What packing and compacting run on. */
 export interface VectorContext {
   readonly kernels: Kernels;
-  readonly runner: KernelPool;
+  /** Where large work runs: a pool, or the kernels themselves on the calling thread. */
+  readonly runner: KernelRunner;
 }
 
 /** The process's own kernels, everything on the calling thread. */
 export function inlineContext(): VectorContext {
   const kernels = Kernels.shared();
-  return { kernels, runner: new KernelPool(kernels, { threads: 0 }) };
+  return { kernels, runner: kernels };
 }
 
 /** Vectors as callers have them: arrays of numbers, float32 arrays, or all rows in one float32 array. */

@@ -46,8 +46,8 @@ export class VectorBlock {
   }
 
   /**
-   * The block's memory itself, padding included; valid until `dispose`. It is backed by shared memory:
-   * copy it (`slice`) for an API that refuses that.
+   * The block's memory itself, padding included; valid until `dispose`, and in a page until anything else is packed or
+   * compacted. It is backed by shared memory: copy it (`slice`) for an API that refuses that.
    */
   bytes(): Uint8Array<ArrayBufferLike> {
     const { data, kernels } = this.parts();
