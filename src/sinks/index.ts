@@ -12,6 +12,8 @@ interface Entry {
 
 /** Every sink by its URL's scheme. A new database is one file beside this one and one line here. */
 const SINKS: Readonly<Record<string, Entry>> = {
+  chroma: { address: 'host', open: async (url) => (await import('./chroma.js')).openChromaSink(url) },
+  chromas: { address: 'host', open: async (url) => (await import('./chroma.js')).openChromaSink(url) },
   lancedb: { address: 'path', open: async (url) => (await import('./lancedb.js')).openLanceDbSink(url) },
   nebula: { address: 'host', open: async (url) => (await import('./nebula.js')).openNebulaSink(url) },
   null: { address: 'host', open: async (url) => (await import('./null.js')).openNullSink(url) },

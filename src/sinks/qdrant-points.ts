@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { VectorBatchError } from '../core/errors.js';
 import type { Batch, Id, Payload, WriteOutcome } from '../ingest/ports.js';
 import type { WireText } from '../vectors/wire.js';
+import { jsonBody, toJson } from './json.js';
 
 /** Brings batches to a collection, by one of Qdrant's interfaces. */
 export interface PointWriter {
@@ -52,8 +52,6 @@ export function pointColumns({ ids, payloads }: Pick<Batch, 'ids' | 'payloads'>)
   return { ids: pointIds, payloads: pointPayloads };
 }
 
-const COMMA = 0x2c;
-
 /**
  * The body of an upsert, in columns, which spare 20 bytes a point over a list of points:
  *
@@ -67,34 +65,8 @@ const COMMA = 0x2c;
  */
 export function upsertBody(batch: Batch, text: WireText, vectorName?: string): Buffer {
   const { ids, payloads } = pointColumns(batch);
-  const head = Buffer.from(
-    `{"batch":{"ids":${JSON.stringify(ids)},"vectors":${vectorName === undefined ? '' : `{${JSON.stringify(vectorName)}:`}[`,
-  );
-  const tail = Buffer.from(
-    `]${vectorName === undefined ? '' : '}'}${payloads ? `,"payloads":${payloadText(payloads)}` : ''}}}`,
-  );
-  const { bytes, offsets } = text;
-  const body = Buffer.allocUnsafeSlow(head.length + bytes.length + batch.rows - 1 + tail.length);
-  body.set(head);
-  let end = head.length;
-  for (let row = 0; row < batch.rows; row++) {
-    if (row > 0) body[end++] = COMMA;
-    const vector = bytes.subarray(offsets[row], offsets[row + 1]);
-    body.set(vector, end);
-    end += vector.length;
-  }
-  body.set(tail, end);
-  return body;
-}
-
-function payloadText(payloads: readonly (Payload | null)[]): string {
-  try {
-    return JSON.stringify(payloads);
-  } catch (cause) {
-    throw new VectorBatchError(
-      'VBO_ERR_RECORD',
-      `A payload cannot be told in JSON: ${(cause as Error).message}`,
-      { cause },
-    );
-  }
+  const named = vectorName === undefined ? '' : `{${JSON.stringify(vectorName)}:`;
+  const head = `{"batch":{"ids":${JSON.stringify(ids)},"vectors":${named}[`;
+  const tail = `]${named && '}'}${payloads ? `,"payloads":${toJson(payloads)}` : ''}}}`;
+  return jsonBody(head, text, ',', tail);
 }

@@ -5,6 +5,7 @@ import { openSink } from './index.js';
 /** Where each scheme's URL names the collection: in an option, in the path, or nowhere because nothing is kept. */
 const COLLECTION: Readonly<Record<string, { option: string } | 'path' | 'none'>> = {
   chroma: 'path',
+  chromas: 'path',
   lancedb: { option: 'table' },
   nebula: { option: 'tag' },
   null: 'none',
