@@ -5,7 +5,7 @@ import { OBJECTIVES, type Objective, type Setting, type SystemResources } from '
 import { rateInterval } from '../model/confidence.js';
 import { type CostModel, vectorsPerSecond } from '../model/cost.js';
 import { IN_FLIGHT_SHARE, peakMb } from '../model/memory.js';
-import type { TrainingReport } from '../model/performance.js';
+import type { Prediction, TrainingReport } from '../model/performance.js';
 import {
   type DatabaseProfile,
   type RequestLimits,
@@ -17,7 +17,8 @@ import { profileOf } from '../model/profiles.js';
 import { fieldsOf } from './arguments.js';
 import { type OptimizerContext, type ResolvedContext, resolveContext } from './context.js';
 import { explainRecommendation } from './explanation.js';
-import { type BindingConstraint, searchSetting } from './search.js';
+import { type BindingConstraint, type SearchTask, searchSetting } from './search.js';
+import { type CostSurface, type SurfaceAxes, surfaceOf } from './surface.js';
 
 export interface BatchSizeRequest {
   /** Vectors to load, 1 .. 1e13. */
@@ -87,29 +88,10 @@ export class OptimalBatchSizeCalculator {
    * @throws VBO_ERR_MEMORY if a twentieth of the memory does not hold a single vector in flight.
    */
   async calculateOptimalBatchSize(request: BatchSizeRequest): Promise<BatchSizeRecommendation> {
-    const { itemCount, vectorDimension: dimension, systemResources: resources } = checkRequest(request);
-    const objective = request.objective ?? 'performance';
-    const profile = profileOf(request.databaseType);
-    checkDimension(profile, dimension);
-    const prediction = this.#context.model.predict(profile, dimension);
-    const { cost } = prediction;
-    const maxMemoryBytes = IN_FLIGHT_SHARE * resources.availableMemoryMb * 1e6;
-    const maxConcurrency = usefulConcurrency(profile, resources.cpuCores);
-    const bytesPerSecond = Math.min(
-      resources.ioBandwidthMbps * 1e6,
-      profile.limits.maxBytesPerSecond ?? Number.POSITIVE_INFINITY,
-    );
-    const ceilingVps = bytesPerSecond / wireBytesPerVector(profile, dimension);
-
-    const answer = searchSetting(this.#context.kernels, {
-      profile,
-      dimension,
-      cost,
-      limits: { ...prediction.limits, maxMemoryBytes, maxConcurrency, itemCount },
-      objective,
-      ceilingVps,
-      slowerBy: 1 / rateInterval(1, prediction.logDeviation).low,
-    });
+    const { task, prediction } = this.#taskOf(request);
+    const { profile, dimension, cost, objective, ceilingVps } = task;
+    const { maxMemoryBytes, maxConcurrency, itemCount } = task.limits;
+    const answer = searchSetting(this.#context.kernels, task);
     const { chosen } = answer;
     const predicted = toPredicted(chosen, ceilingVps);
     const interval = rateInterval(predicted.throughputVps, prediction.logDeviation);
@@ -165,6 +147,46 @@ export class OptimalBatchSizeCalculator {
   }
 
   /**
+   * How good every setting is for a load, and what keeps it from being chosen: the surface that
+   * {@link calculateOptimalBatchSize} searches, at any resolution, for a picture.
+   * @throws VBO_ERR_ARGUMENT, VBO_ERR_MEMORY as {@link calculateOptimalBatchSize}; VBO_ERR_ARGUMENT for an axis that is
+   * not ascending or too long.
+   */
+  async costSurface(request: BatchSizeRequest, axes: SurfaceAxes): Promise<CostSurface> {
+    const { task } = this.#taskOf(request);
+    const { kernels } = this.#context;
+    return surfaceOf(kernels, task, searchSetting(kernels, task), axes);
+  }
+
+  /** A request, checked, as the search takes it. */
+  #taskOf(request: BatchSizeRequest): { task: BatchSizeTask; prediction: Prediction } {
+    const { itemCount, vectorDimension: dimension, systemResources: resources } = checkRequest(request);
+    const profile = profileOf(request.databaseType);
+    checkDimension(profile, dimension);
+    const prediction = this.#context.model.predict(profile, dimension);
+    const bytesPerSecond = Math.min(
+      resources.ioBandwidthMbps * 1e6,
+      profile.limits.maxBytesPerSecond ?? Number.POSITIVE_INFINITY,
+    );
+    const limits = {
+      ...prediction.limits,
+      maxMemoryBytes: IN_FLIGHT_SHARE * resources.availableMemoryMb * 1e6,
+      maxConcurrency: usefulConcurrency(profile, resources.cpuCores),
+      itemCount,
+    };
+    const task = {
+      profile,
+      dimension,
+      cost: prediction.cost,
+      limits,
+      objective: request.objective ?? 'performance',
+      ceilingVps: bytesPerSecond / wireBytesPerVector(profile, dimension),
+      slowerBy: 1 / rateInterval(1, prediction.logDeviation).low,
+    };
+    return { task, prediction };
+  }
+
+  /**
    * Fits the model to execution records; later answers for their databases rest on the fit, at other
    * dimensions too. Records that are not valid are listed in the report's `refused`, the rest is used.
    * @throws VBO_ERR_ARGUMENT if `records` is not an array.
@@ -181,6 +203,16 @@ export class OptimalBatchSizeCalculator {
     return this.#context.model.train(records);
   }
 }
+
+/** A search with every bound of a load. */
+type BatchSizeTask = SearchTask & {
+  readonly limits: RequestLimits & {
+    readonly maxMemoryBytes: number;
+    readonly maxConcurrency: number;
+    readonly itemCount: number;
+  };
+  readonly ceilingVps: number;
+};
 
 const rowLimit = (limits: RequestLimits): number => limits.maxRows ?? Number.POSITIVE_INFINITY;
 

@@ -61,7 +61,14 @@ export interface SearchAnswer {
   /** Rate of the choice with the binding limit alone lifted, over the rate of the choice; 1 where nothing is gained. */
   readonly gainIfRelaxed: number;
   readonly references: GridReferences;
+  /** Cost of the cheapest cell within the limits, by the objective, relative to the references. */
+  readonly bestCost: number;
+  /** Cells that cost up to this share more count as equally good. */
+  readonly tolerance: number;
 }
+
+/** A grid search but for the objective. */
+export type GridWithoutWeights = Omit<GridRequest, 'weights'>;
 
 const LIMIT_OF = {
   memory: 'maxMemoryBytes',
@@ -78,7 +85,7 @@ const LIMIT_OF = {
  * @throws VBO_ERR_MEMORY if not even one vector in flight obeys the limits.
  */
 export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer {
-  const request = gridRequest(task);
+  const request = gridOf(task);
   const rate = searchGrid(kernels, { ...request, weights: WEIGHTS.performance });
   if (!rate.best) throw impossible(task, rate);
   const fastest = rate.best;
@@ -93,8 +100,9 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
     plateauTolerance: Math.max(slack, LEAN_TOLERANCE),
   }).plateau!;
 
-  const answer = (search: GridRequest): GridResult =>
-    task.objective === 'performance' || io
+  const byRate = task.objective === 'performance' || io;
+  const answer = (search: GridWithoutWeights): GridResult =>
+    byRate
       ? searchGrid(kernels, { ...search, weights: WEIGHTS.performance, plateauTolerance: slack })
       : searchGrid(kernels, { ...search, ...upTo(search, fastest), weights: WEIGHTS[task.objective] });
   const result = answer(request);
@@ -121,10 +129,13 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
     binding,
     gainIfRelaxed,
     references: result.references,
+    bestCost: result.best!.cost,
+    tolerance: byRate ? slack : PLATEAU_TOLERANCE,
   };
 }
 
-function gridRequest(task: SearchTask): GridRequest {
+/** The grid that a task is searched on. */
+export function gridOf(task: SearchTask): GridWithoutWeights {
   const { profile, dimension, cost, limits } = task;
   return {
     model: cost,
@@ -136,14 +147,16 @@ function gridRequest(task: SearchTask): GridRequest {
       perRequestBytes: profile.wire.perRequestBytes,
     },
     limits,
-    weights: WEIGHTS.performance,
     plateauTolerance: PLATEAU_TOLERANCE,
     top: 1,
   };
 }
 
 /** The axes up to the fastest cell, so that latency and memory are held against a setting that could be used. */
-function upTo(request: GridRequest, cell: GridCell): Pick<GridRequest, 'batchSizes' | 'concurrencies'> {
+function upTo(
+  request: GridWithoutWeights,
+  cell: GridCell,
+): Pick<GridRequest, 'batchSizes' | 'concurrencies'> {
   return {
     batchSizes: Array.from(request.batchSizes).filter((b) => b <= cell.batchSize),
     concurrencies: Array.from(request.concurrencies).filter((c) => c <= cell.concurrency),
