@@ -6,8 +6,15 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export const systemClock: Clock = {
+/** The time of day, for what is written down. */
+export interface WallClock {
+  /** Unix time, ms. */
+  unixMs(): number;
+}
+
+export const systemClock: Clock & WallClock = {
   now: () => performance.now(),
+  unixMs: () => Date.now(),
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);

@@ -14,8 +14,10 @@ export const ERROR_CODES = {
   VBO_ERR_FILE_NOT_FOUND: 'No file at that path, or it cannot be read.',
   VBO_ERR_FILE_TRUNCATED:
     'The file ends in the middle of a record; the complete records before it were read.',
+  VBO_ERR_HISTORY: 'The history file cannot be opened, read or written.',
   VBO_ERR_INTERNAL: 'A defect in this package. Please report it.',
   VBO_ERR_KERNELS: 'The WebAssembly kernels cannot be loaded, or were used in a page before they were.',
+  VBO_ERR_LEARNER: 'The learner’s worker died during a task and its successor did too.',
   VBO_ERR_LEDGER_DAMAGED:
     'The file is not a ledger, or one that was changed or damaged before its last record.',
   VBO_ERR_LEDGER_EXISTS: 'The ledger holds an unfinished load, and nobody asked to resume it.',
