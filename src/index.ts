@@ -1,6 +1,13 @@
 export { ERROR_CODES, type ErrorCode, VectorBatchError } from './core/errors.js';
 export type { Logger } from './core/logger.js';
 export type { BatchExecutionRecord, Metric, Objective, Setting, SystemResources } from './core/types.js';
+export {
+  History,
+  type HistoryOptions,
+  type HistoryState,
+  type RecordFilter,
+} from './history/history.js';
+export type { ExportReport, ImportReport, RefusedRecord } from './history/record-files.js';
 export type {
   ExecuteAttempt,
   ExecuteFailure,
