@@ -14,6 +14,8 @@ export interface Case {
   ratio: number;
   /** Read and written per second by ours, 10^9 bytes; only where `bytes` was given. */
   gigabytesPerSecond?: number;
+  /** Where `ratio` is the median of ratios taken round by round: how they spread. */
+  rounds?: { min: number; max: number; won: number; lost: number };
 }
 
 export interface Machine {
@@ -30,6 +32,11 @@ export interface Machine {
 export interface BenchOptions {
   /** A smoke run: everything executes, the numbers mean nothing. */
   readonly quick: boolean;
+  /** Of `ingest`: only these. Default: all. */
+  readonly databases?: readonly string[];
+  readonly dimensions?: readonly number[];
+  /** Of `ingest`: looks for the best fixed settings anew. */
+  readonly retune?: boolean;
 }
 
 /** A bench module's default export. */
@@ -135,17 +142,20 @@ const formatNumber = (x: number): string =>
 
 /** The cases as a table for people. */
 export function formatCases(cases: readonly Case[]): string {
+  if (cases.length === 0) return 'nothing to show';
+  const [columns, cellsOf] = cases.some(({ rounds }) => rounds) ? BY_ROUND : BY_BYTES;
   return formatTable([
-    ['case', 'input', 'median', 'unit', 'baseline', 'median', 'ratio', 'GB/s'],
+    ['case', 'input', 'median', 'unit', 'baseline', 'median', 'ratio', ...columns],
     ...cases.map((c) => [
-      c.name,
-      c.input,
-      c.median,
-      c.unit,
-      c.baseline.name,
-      c.baseline.median,
-      c.ratio,
-      c.gigabytesPerSecond ?? Number.NaN,
+      ...[c.name, c.input, c.median, c.unit, c.baseline.name, c.baseline.median, c.ratio],
+      ...cellsOf(c),
     ]),
   ]);
 }
+
+type Columns = [titles: string[], cellsOf: (c: Case) => (string | number)[]];
+const BY_BYTES: Columns = [['GB/s'], (c) => [c.gigabytesPerSecond ?? Number.NaN]];
+const BY_ROUND: Columns = [
+  ['lowest', 'highest', 'rounds won', 'lost'],
+  ({ rounds }) => (rounds ? [rounds.min, rounds.max, `${rounds.won}`, `${rounds.lost}`] : []),
+];

@@ -1,7 +1,10 @@
-/** `npm run bench -- [SUITE ...] [--json FILE] [--quick]`: runs bench/SUITE.ts, all suites if none is named. */
+/**
+ * `npm run bench -- [SUITE ...] [--json FILE] [--quick]`: runs bench/SUITE.ts, all suites if none is named.
+ * `ingest` also takes `--databases NAME,... --dimensions D,... --retune`.
+ */
 import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Bench, type Case, describeMachine, formatCases } from './harness.js';
+import { type Bench, type BenchOptions, type Case, describeMachine, formatCases } from './harness.js';
 
 const suites = [
   'kernels',
@@ -28,7 +31,13 @@ function parse() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } },
+      options: {
+        json: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        databases: { type: 'string' },
+        dimensions: { type: 'string' },
+        retune: { type: 'boolean', default: false },
+      },
     });
   } catch (error) {
     return fail((error as Error).message);
@@ -45,10 +54,15 @@ console.log(
     .map(([key, value]) => `${key}: ${value}`)
     .join('\n'),
 );
+const options: BenchOptions = {
+  ...{ quick: values.quick, retune: values.retune },
+  ...(values.databases ? { databases: values.databases.split(',') } : {}),
+  ...(values.dimensions ? { dimensions: values.dimensions.split(',').map(Number) } : {}),
+};
 const cases: Case[] = [];
 for (const name of positionals.length > 0 ? positionals : suites) {
   const { default: bench } = (await import(`./${name}.ts`)) as { default: Bench };
-  const measured = await bench({ quick: values.quick });
+  const measured = await bench(options);
   console.log(`\n${name}\n${formatCases(measured)}`);
   cases.push(...measured);
 }

@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A database that runs from the registry alone. */
+export interface Database {
+  readonly name: string;
+  /** Vectors of one load, by dimension: some seconds with 100 in a request. */
+  readonly rows: Readonly<Record<number, number>>;
+  /** @throws if it is not installed */
+  start(folder: string): Promise<Started>;
+}
+
+export interface Started {
+  urlOf(collection: string): string;
+  stop(): Promise<void>;
+}
+
+const embedded =
+  (urlOf: (path: string) => string): Database['start'] =>
+  async (folder) => ({ urlOf: (collection) => urlOf(join(folder, collection)), stop: async () => {} });
+
+const CHROMA = new URL('../test/servers/chroma.ts', import.meta.url);
+
+export const DATABASES: readonly Database[] = [
+  {
+    name: 'lancedb',
+    rows: { 128: 200_000, 768: 60_000 },
+    // No arm compacts at the end: that would cost the small batches most.
+    start: embedded((path) => `lancedb://${path}?table=vectors&optimize=never`),
+  },
+  {
+    name: 'sqlite',
+    rows: { 128: 300_000, 768: 60_000 },
+    start: embedded((path) => `sqlite://${path}?table=vectors`),
+  },
+  {
+    name: 'pglite',
+    rows: { 128: 120_000, 768: 25_000 },
+    start: embedded((path) => `pglite://${path}?table=vectors`),
+  },
+  {
+    name: 'chroma',
+    rows: { 128: 15_000, 768: 5_000 },
+    async start(folder) {
+      if (!existsSync(CHROMA)) throw new Error('there is no Chroma server to start');
+      const { startChroma } = await import(CHROMA.href);
+      const server = await startChroma(join(folder, 'chroma'));
+      return { urlOf: (collection) => `${server.url}/${collection}`, stop: () => server.stop() };
+    },
+  },
+];
