@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasChroma, startChroma } from '../test/servers/chroma.js';
 
 /** A database that runs from the registry alone. */
 export interface Database {
@@ -18,8 +18,6 @@ export interface Started {
 const embedded =
   (urlOf: (path: string) => string): Database['start'] =>
   async (folder) => ({ urlOf: (collection) => urlOf(join(folder, collection)), stop: async () => {} });
-
-const CHROMA = new URL('../test/servers/chroma.ts', import.meta.url);
 
 export const DATABASES: readonly Database[] = [
   {
@@ -41,11 +39,15 @@ export const DATABASES: readonly Database[] = [
   {
     name: 'chroma',
     rows: { 128: 15_000, 768: 5_000 },
-    async start(folder) {
-      if (!existsSync(CHROMA)) throw new Error('there is no Chroma server to start');
-      const { startChroma } = await import(CHROMA.href);
-      const server = await startChroma(join(folder, 'chroma'));
-      return { urlOf: (collection) => `${server.url}/${collection}`, stop: () => server.stop() };
+    async start() {
+      if (!hasChroma) {
+        throw new Error('there is no server; bash test/servers/install-chroma.sh installs one');
+      }
+      const server = await startChroma();
+      return {
+        urlOf: (collection) => `chroma://${server.address}/${collection}`,
+        stop: () => server.close(),
+      };
     },
   },
 ];

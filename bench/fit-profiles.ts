@@ -1,10 +1,13 @@
 /**
- * Fits the measured databases' cost laws to sweeps and writes `src/model/measured-laws.ts`.
+ * Fits the measured databases' cost laws to sweeps and writes `src/model/measured-laws.ts`, or with `--sinks` those of
+ * our own sinks to what exhaustive tunings measured.
  *
  *     npx tsx bench/fit-profiles.ts test/data/sweeps/*.jsonl > src/model/measured-laws.ts
- *     npx biome check --write src/model/measured-laws.ts
+ *     npx tsx bench/fit-profiles.ts --sinks test/data/sinks/*.jsonl > src/model/sink-laws.ts
+ *     npx biome check --write src/model
  */
 import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { median } from '../src/core/statistics.js';
 import type { BatchExecutionRecord } from '../src/core/types.js';
 import { serviceMs, vectorsPerSecond } from '../src/model/cost.js';
@@ -18,7 +21,11 @@ const ASSUMED_ROW_SHARE = 0.25;
 const COMPARED_BATCH = 1024;
 
 const byDatabase = new Map<string, Map<number, LatencySample[]>>();
-for (const path of process.argv.slice(2)) {
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { sinks: { type: 'boolean' } },
+});
+for (const path of positionals) {
   for (const line of readFileSync(path, 'utf8').split('\n').filter(Boolean)) {
     const record = JSON.parse(line) as BatchExecutionRecord;
     const sample = toSample(record);
@@ -68,7 +75,7 @@ const entries = [...byDatabase]
   },`;
   });
 
-process.stdout.write(`import type { CostLaw } from './law.js';
+const SWEPT_LAWS = `import type { CostLaw } from './law.js';
 
 /** A law that was fitted to a sweep, and how well it fits. */
 export interface MeasuredLaw extends CostLaw {
@@ -84,4 +91,18 @@ export interface MeasuredLaw extends CostLaw {
 export const MEASURED_LAWS = {
 ${entries.join('\n')}
 } as const satisfies Record<string, MeasuredLaw>;
-`);
+`;
+
+const SINK_LAWS = `import type { MeasuredLaw } from './measured-laws.js';
+
+/**
+ * What our own sinks cost, by their database: they send otherwise than the clients of the sweeps, and the best batch
+ * with them is another one. Written by \`bench/fit-profiles.ts --sinks\` from the exhaustive tunings in
+ * \`test/data/sinks\`; not edited by hand.
+ */
+export const SINK_LAWS: Readonly<Record<string, MeasuredLaw>> = {
+${entries.join('\n')}
+};
+`;
+
+process.stdout.write(values.sinks ? SINK_LAWS : SWEPT_LAWS);

@@ -6,11 +6,20 @@ import { type Bounds, clampSetting } from './bounds.js';
 const BLIND: Setting = { batchSize: 128, concurrency: 1 };
 const TOLERANCE = 0.97;
 
+/** How a prior came to be known. */
+export type PriorBasis = 'measured' | 'advised';
+
 /**
- * Where a load begins: a quarter of the batch and half of the requests in flight that the prior holds best
- * (the smallest setting within 3 % of its peak), so that the ladders meet the plateau from below.
+ * Where a load begins: at what a measured prior holds best, the smallest setting within 3 % of its peak. A load that
+ * begins far below has sent much of its rows before the ladders have caught up. Advice may be wrong about the order of
+ * magnitude: there it is a quarter of the batch and half of the requests in flight, so that the ladders meet the
+ * plateau from below.
  */
-export function initialSetting(prior: CostModel | undefined, bounds: Bounds): Setting {
+export function initialSetting(
+  prior: CostModel | undefined,
+  bounds: Bounds,
+  basis: PriorBasis = 'measured',
+): Setting {
   if (!prior) return clampSetting(BLIND, bounds);
   const grid: (Setting & { rate: number })[] = [];
   for (let batchSize = 16; batchSize <= 8192; batchSize *= 2) {
@@ -20,8 +29,9 @@ export function initialSetting(prior: CostModel | undefined, bounds: Bounds): Se
     }
   }
   const peak = Math.max(...grid.map((cell) => cell.rate));
-  const best = grid
+  const { batchSize, concurrency } = grid
     .filter((cell) => cell.rate >= TOLERANCE * peak)
     .reduce((a, b) => (b.batchSize * b.concurrency < a.batchSize * a.concurrency ? b : a));
-  return clampSetting({ batchSize: best.batchSize / 4, concurrency: best.concurrency / 2 }, bounds);
+  if (basis === 'measured') return { batchSize, concurrency };
+  return clampSetting({ batchSize: batchSize / 4, concurrency: concurrency / 2 }, bounds);
 }

@@ -1,13 +1,13 @@
-import { UNBOUNDED } from '../control/bounds.js';
+import { type Bounds, UNBOUNDED } from '../control/bounds.js';
 import { FixedPolicy } from '../control/fixed.js';
 import { Guard } from '../control/guard.js';
 import { initialSetting } from '../control/initial.js';
 import { ModelGuidedPolicy } from '../control/model-guided.js';
+import type { Setting } from '../core/types.js';
 import type { CostModel } from '../model/cost.js';
-import { costAt } from '../model/law.js';
-import { PROFILES } from '../model/profiles.js';
 import type { ResolvedIngestOptions } from './options.js';
 import type { Sink, Source } from './ports.js';
+import { priorFor } from './prior.js';
 
 /** Share of the memory budget that requests in flight may take. */
 const IN_FLIGHT_SHARE = 1 / 4;
@@ -29,16 +29,19 @@ export function createGuard(source: Source, sink: Sink, options: ResolvedIngestO
     memoryBytesPerRow: bytesPerRow + 4 * source.dimension,
   };
   if (fixed) return new Guard(new FixedPolicy(fixed), envelope);
-  const prior = priorOf(source, sink, options);
-  const initial = initialSetting(prior, { ...UNBOUNDED, ...envelope });
+  const { initial, prior } = beginningOf(source, sink, options, { ...UNBOUNDED, ...envelope });
   return new Guard(new ModelGuidedPolicy({ initial, ...(prior ? { prior } : {}) }), envelope);
 }
 
-/** What the caller, or else the database's profile, knows of its cost. */
-export function priorOf(source: Source, sink: Sink, options: ResolvedIngestOptions): CostModel | undefined {
-  if (options.prior) return options.prior;
-  const profile = PROFILES.find(
-    ({ name, aliases }) => name === sink.database || aliases.includes(sink.database),
-  );
-  return profile && costAt(profile.law, source.dimension);
+/** Where a load begins, and what the caller, or else the sink's prior, knows of the database's cost. */
+export function beginningOf(
+  source: Source,
+  sink: Sink,
+  options: ResolvedIngestOptions,
+  bounds: Bounds = UNBOUNDED,
+): { initial: Setting; prior: CostModel | undefined } {
+  const { model, basis } = options.prior
+    ? { model: options.prior, basis: 'measured' as const }
+    : priorFor(sink.database, source.dimension);
+  return { initial: initialSetting(model, bounds, basis), prior: model };
 }

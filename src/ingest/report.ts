@@ -1,11 +1,9 @@
-import { UNBOUNDED } from '../control/bounds.js';
 import type { Guard } from '../control/guard.js';
-import { initialSetting } from '../control/initial.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { Setting } from '../core/types.js';
 import { formatCount } from '../core/units.js';
 import type { CostModel } from '../model/cost.js';
-import { priorOf } from './envelope.js';
+import { beginningOf } from './envelope.js';
 import type { LedgerState } from './ledger-state.js';
 import type { ResolvedIngestOptions } from './options.js';
 import type { RejectedRecord, Sink, Source } from './ports.js';
@@ -90,7 +88,7 @@ export function reportOf(outcome: Outcome): IngestReport {
     ledger: options.ledger ?? null,
     seconds,
     vectorsPerSecond: seconds > 0 ? acknowledged / seconds : 0,
-    best: guard?.best ?? options.fixed ?? initialSetting(priorOf(source, sink, options), UNBOUNDED),
+    best: guard?.best ?? options.fixed ?? beginningOf(source, sink, options).initial,
     settings,
     latencyMs: {
       p50: latencies.percentile(0.5),

@@ -3,9 +3,9 @@ import { VectorBatchError } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import { median } from '../core/statistics.js';
 import type { BatchExecutionRecord, Metric, Setting } from '../core/types.js';
-import { PROFILES } from '../model/profiles.js';
 import { PeakRss } from './peak-rss.js';
 import type { Sink, SinkLimits } from './ports.js';
+import { profileFor } from './prior.js';
 import type { Specimen } from './specimen.js';
 import { measure, type Trial } from './trial.js';
 import { BASELINE, keyOf } from './tune-grid.js';
@@ -156,7 +156,3 @@ export class Rounds {
     });
   }
 }
-
-/** The profile of a sink's database, if it has one. */
-export const profileFor = (database: string) =>
-  PROFILES.find(({ name, aliases }) => name === database || aliases.includes(database));

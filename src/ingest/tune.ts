@@ -8,14 +8,14 @@ import type { BatchExecutionRecord, Metric, Setting } from '../core/types.js';
 import { formatCount } from '../core/units.js';
 import { type CostModel, latencyMs } from '../model/cost.js';
 import { fitCostModel } from '../model/fit.js';
-import { costAt } from '../model/law.js';
 import { weighByRate } from '../model/weights.js';
 import type { Source } from './ports.js';
+import { priorFor } from './prior.js';
 import { Specimen } from './specimen.js';
 import type { Trial } from './trial.js';
 import { BASELINE, keyOf, nextCell, tuneGrid } from './tune-grid.js';
 import type { TuneProgress, TuneReport } from './tune-report.js';
-import { profileFor, Rounds, type ScratchFactory } from './tune-rounds.js';
+import { Rounds, type ScratchFactory } from './tune-rounds.js';
 import { type Contestant, verdictOf } from './verdict.js';
 
 export interface TuneOptions {
@@ -133,8 +133,7 @@ class Tuning {
     const specimen = source
       ? await Specimen.of(source, rows, dimension)
       : Specimen.synthetic(rows, dimension, seed);
-    const profile = profileFor(database);
-    this.#prior = profile && costAt(profile.law, dimension);
+    this.#prior = priorFor(database, dimension).model;
     if (exhaustive) await this.#sweep(specimen);
     else await this.#explore(baseline, specimen);
     const contestants = await this.#final(baseline, specimen);

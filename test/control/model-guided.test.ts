@@ -93,15 +93,21 @@ describe('the model-guided policy', () => {
 });
 
 describe('the starting point', () => {
-  it('is a quarter of the prior’s best batch and half of its requests in flight', () => {
-    const prior = { fixedMs: 4, perVectorMs: 0.006, superLinearMs: 0, sigma: 0.3, kappa: 0.05 };
-    const { batchSize, concurrency } = initialSetting(prior, UNBOUNDED);
-    expect(batchSize).toBe(2048);
-    expect(concurrency).toBe(2);
+  const prior = { fixedMs: 4, perVectorMs: 0.006, superLinearMs: 0, sigma: 0.3, kappa: 0.05 };
+
+  it('is what a measured prior holds best, within the envelope', () => {
+    expect(initialSetting(prior, UNBOUNDED)).toEqual({ batchSize: 8192, concurrency: 4 });
     expect(initialSetting(prior, { ...UNBOUNDED, maxBatchSize: 166, maxConcurrency: 1 })).toEqual({
-      batchSize: 42,
+      batchSize: 166,
       concurrency: 1,
     });
+  });
+
+  it('is a quarter of the batch and half of the requests in flight that advice holds best', () => {
+    expect(initialSetting(prior, UNBOUNDED, 'advised')).toEqual({ batchSize: 2048, concurrency: 2 });
+  });
+
+  it('is small where nothing is known', () => {
     expect(initialSetting(undefined, UNBOUNDED)).toEqual({ batchSize: 128, concurrency: 1 });
   });
 });

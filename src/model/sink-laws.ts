@@ -1,0 +1,23 @@
+import type { MeasuredLaw } from './measured-laws.js';
+
+/**
+ * What our own sinks cost, by their database: they send otherwise than the clients of the sweeps, and the best batch
+ * with them is another one. Written by `bench/fit-profiles.ts --sinks` from the exhaustive tunings in
+ * `test/data/sinks`; not edited by hand.
+ */
+export const SINK_LAWS: Readonly<Record<string, MeasuredLaw>> = {
+  lancedb: {
+    referenceDimension: 128,
+    rowShare: 0,
+    model: {
+      fixedMs: 7.524,
+      perVectorMs: 0.001566,
+      superLinearMs: 0.0001234,
+      sigma: 0.6906,
+      kappa: 0,
+    },
+    dimensions: [128, 768],
+    cells: 96,
+    medianAbsoluteRelativeError: 0.4876,
+  },
+};
