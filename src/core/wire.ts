@@ -1,4 +1,5 @@
-const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** `batchSize` -> `batch_size`. */
+export const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** The wire form of a plain answer: the same tree with every key in snake_case. */
 export function toWire(value: unknown): unknown {

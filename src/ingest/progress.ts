@@ -17,6 +17,10 @@ export interface Progress {
   vectorsPerSecond: number;
   /** Time left at that rate, ms; null where the total is not known. */
   etaMs: number | null;
+  /** Of the attempts that were acknowledged, ms; NaN before the first. */
+  latencyMs: { p50: number; p95: number };
+  /** Attempts beyond the first for a batch. */
+  retries: number;
   /** The set-point in force. */
   setting: Setting;
   /** Why it is in force. */
@@ -56,7 +60,7 @@ export class ProgressReporter {
   update(nowMs: number, decision: Decision, isLast = false): void {
     const elapsedMs = nowMs - this.#lastMs;
     if (elapsedMs < INTERVAL_MS && !isLast) return;
-    const { items, acknowledged, rejected } = this.#tally;
+    const { items, acknowledged, rejected, latencies, retries } = this.#tally;
     if (elapsedMs > 0) {
       const rate = (1000 * (acknowledged - this.#lastAcknowledged)) / elapsedMs;
       const weight = this.#vectorsPerSecond === 0 ? 1 : 1 - Math.exp(-elapsedMs / RATE_MS);
@@ -73,6 +77,8 @@ export class ProgressReporter {
       ...(total === undefined ? {} : { total }),
       vectorsPerSecond: this.#vectorsPerSecond,
       etaMs: this.#etaMs(nowMs),
+      latencyMs: { p50: latencies.percentile(0.5), p95: latencies.percentile(0.95) },
+      retries,
       setting: { batchSize: decision.batchSize, concurrency: decision.concurrency },
       reason: decision.reason,
       elapsedMs: nowMs - this.#startMs,

@@ -1,51 +1,76 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
-import { type ErrorCode, VectorBatchError } from '../core/errors.js';
+import fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import type { ServerConfig } from './config.js';
-import { HttpError, requireApiKey } from './plugins/api-keys.js';
+import { Gate } from './gate.js';
+import { authenticate } from './plugins/auth.js';
+import { boundConnections, httpOptions, refuseConnection } from './plugins/connections.js';
+import { serveDashboard } from './plugins/dashboard.js';
+import { speakBoth } from './plugins/encoding.js';
+import { answerErrors } from './plugins/errors.js';
+import { limit } from './plugins/limits.js';
+import { refuseOtherOrigins } from './plugins/origin.js';
 import { batchOptimization } from './routes/batch-optimization.js';
+import { healthRoutes } from './routes/health.js';
+import { runRoutes } from './routes/runs.js';
+import { trainingRoutes } from './routes/training.js';
+import { Runs } from './runs/runs.js';
 
-const STATUS: Partial<Record<ErrorCode, number>> = { VBO_ERR_ARGUMENT: 422, VBO_ERR_MEMORY: 413 };
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Code of the error that was answered, if one was. */
+    refusal: string | undefined;
+  }
+}
 
-/** The HTTP service, not yet listening; `inject` works on it as it is. */
+/** The HTTP service, not yet listening; `inject` works on it as it is. Closing it ends its runs. */
 export async function createApp(
   optimizer: VectorBatchOptimizer,
   config: ServerConfig,
 ): Promise<FastifyInstance> {
   const app = fastify({
-    logger: false,
+    logger: { level: 'warn', stream: process.stderr },
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: config.bodyLimitBytes,
+    requestTimeout: config.requestTimeoutMs,
+    http: httpOptions,
+    clientErrorHandler: refuseConnection(() => {}),
     genReqId: () => crypto.randomUUID(),
-    // A number written as text is a mistake to report, and an unknown field is one too.
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
-  }).withTypeProvider<TypeBoxTypeProvider>();
-
-  app.setErrorHandler((error: FastifyError | VectorBatchError | HttpError, request, reply) => {
-    const { statusCode, code } = classify(error);
-    const message = statusCode === 500 ? 'Internal error.' : error.message;
-    return reply.code(statusCode).send({ error: { code, message }, request_id: request.id });
-  });
-  app.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({
-      error: {
-        code: 'VBO_HTTP_NOT_FOUND',
-        message: `No route ${request.method} ${request.url.split('?')[0]}.`,
+    ajv: {
+      customOptions: {
+        // A number written as text is a mistake to report, and an unknown field is one too.
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        discriminator: true,
       },
-      request_id: request.id,
-    }),
-  );
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.decorateRequest('refusal', undefined);
 
-  if (config.apiKeyDigests.length > 0) app.addHook('onRequest', requireApiKey(config.apiKeyDigests));
-  app.get('/health', async () => ({ status: 'ok' }));
-  app.get('/ready', async () => ({ status: 'ready' }));
+  const gate = new Gate({
+    running: 2,
+    queueLimit: config.queueLimit,
+    timeoutMs: config.requestTimeoutMs,
+  });
+  const runs = new Runs(config);
+  let isStopping = false;
+  app.addHook('preClose', async () => {
+    isStopping = true;
+    await runs.close();
+  });
+
+  boundConnections(app, config, () => {});
+  answerErrors(app);
+  refuseOtherOrigins(app, config);
+  speakBoth(app);
+  await authenticate(app, config);
+  await limit(app, config);
+
+  await app.register(healthRoutes, { isStopping: () => isStopping });
   await app.register(batchOptimization, { prefix: '/api/v1/batch-optimization', optimizer });
+  await app.register(trainingRoutes, { prefix: '/api/v1/batch-optimization', optimizer, gate });
+  await app.register(runRoutes, { prefix: '/api/v1/runs', runs });
+  await serveDashboard(app);
   return app;
-}
-
-function classify(error: FastifyError | VectorBatchError | HttpError): { statusCode: number; code: string } {
-  if (error instanceof VectorBatchError) return { statusCode: STATUS[error.code] ?? 500, code: error.code };
-  if (error instanceof HttpError) return { statusCode: error.statusCode, code: error.code };
-  if (error.validation) return { statusCode: 400, code: 'VBO_ERR_ARGUMENT' };
-  const statusCode = error.statusCode ?? 500;
-  return { statusCode, code: statusCode === 500 ? 'VBO_ERR_INTERNAL' : error.code };
 }

@@ -25,6 +25,10 @@ const SINKS: Readonly<Record<string, Entry>> = {
   sqlite: { address: 'path', open: async (url) => (await import('./sqlite.js')).openSqliteSink(url) },
 };
 
+/** Does a scheme name a path in the file system or a host? undefined for one that `openSink` does not know. */
+export const addressOf = (scheme: string): Entry['address'] | undefined =>
+  Object.hasOwn(SINKS, scheme) ? SINKS[scheme]!.address : undefined;
+
 /** The schemes `openSink` knows, such as `lancedb`. */
 export const SINK_SCHEMES: readonly string[] = Object.keys(SINKS);
 

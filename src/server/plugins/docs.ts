@@ -1,0 +1,2 @@
+import type { FastifyInstance } from 'fastify';
+import type {} from '@fastify/swagger';

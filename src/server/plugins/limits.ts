@@ -1,0 +1,54 @@
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyInstance } from 'fastify';
+import { formatBytes } from '../../core/units.js';
+import type { ServerConfig } from '../config.js';
+import { HttpError } from '../http-error.js';
+
+/** Bodies up to here are not counted. */
+const SMALL_BODY_BYTES = 65_536;
+/** All larger bodies together may take this many times the largest. */
+const BODIES = 4;
+const RETRY_AFTER_SECONDS = 1;
+
+/** Rate limit per credential, and a bound on the memory that all bodies take together. */
+export async function limit(app: FastifyInstance, config: ServerConfig): Promise<void> {
+  boundBodies(app, config.bodyLimitBytes);
+  if (config.rateLimitPerMinute === 0) return;
+  await app.register(rateLimit, {
+    max: config.rateLimitPerMinute,
+    timeWindow: 60_000,
+    keyGenerator: ({ principal, ip }) =>
+      principal === undefined || principal.id === 'local' ? ip : principal.id,
+    allowList: ({ routeOptions }) => routeOptions.config.scope === 'nothing',
+    errorResponseBuilder: (_request, { max, ttl }) =>
+      new HttpError('VBO_HTTP_RATE_LIMIT', `More than ${max} requests in a minute.`, {
+        retryAfterSeconds: Math.ceil(ttl / 1000),
+      }),
+  });
+}
+
+function boundBodies(app: FastifyInstance, bodyLimitBytes: number): void {
+  const mostBytes = BODIES * bodyLimitBytes;
+  let reservedBytes = 0;
+  app.addHook('onRequest', (request, reply, done) => {
+    const { headers } = request;
+    const isChunked = headers['transfer-encoding'] !== undefined;
+    const byteLength = isChunked ? bodyLimitBytes : Number(headers['content-length'] ?? 0);
+    if (byteLength <= SMALL_BODY_BYTES) return done();
+    // A body that is too large will be refused for that.
+    const wanted = Math.min(byteLength, bodyLimitBytes);
+    if (reservedBytes + wanted > mostBytes) {
+      return done(
+        new HttpError('VBO_HTTP_BUSY', `Bodies of ${formatBytes(reservedBytes)} are being worked on already.`, {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        }),
+      );
+    }
+    reservedBytes += wanted;
+    // However the request ends: `onResponse` is not called for one that was given up.
+    reply.raw.once('close', () => {
+      reservedBytes -= wanted;
+    });
+    done();
+  });
+}

@@ -1,0 +1,26 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+
+const Status = Type.Object({ status: Type.String() });
+
+/** `/health`: the process answers. `/ready`: it takes work; not so while it shuts down. */
+export const healthRoutes: FastifyPluginAsyncTypebox<{ isStopping: () => boolean }> = async (
+  app,
+  { isStopping },
+) => {
+  const config = { scope: 'nothing' } as const;
+  const tags = ['health'];
+  app.get(
+    '/health',
+    { config, schema: { tags, summary: 'The process answers', response: { 200: Status } } },
+    async () => ({ status: 'ok' }),
+  );
+  app.get(
+    '/ready',
+    { config, schema: { tags, summary: 'It takes work', response: { 200: Status, 503: Status } } },
+    async (_request, reply) => {
+      if (!isStopping()) return { status: 'ready' };
+      return reply.code(503).header('retry-after', 5).send({ status: 'stopping' });
+    },
+  );
+};

@@ -1,0 +1,94 @@
+import { toVectorBatchError } from '../../core/errors.js';
+import { toWire } from '../../core/wire.js';
+import { openSink } from '../../sinks/index.js';
+import { openSource } from '../../sources/index.js';
+import { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
+import type { RunProgress } from '../schemas/runs.js';
+import type { FromRun, RunReport, RunTask, ToRun } from './protocol.js';
+
+// A run's own process: a load takes no time from the service's event loop, and a database driver that crashes takes
+// nothing down but the load. Ctrl-C in the service's terminal reaches this process too; the service decides.
+process.on('SIGINT', () => {});
+
+const stop = new AbortController();
+const tell = (message: FromRun): void => void process.send?.(message);
+/** The last word; a driver's open handles are not waited for. */
+const tellAndExit = (message: FromRun): void => void process.send?.(message, () => process.exit());
+
+process.on('message', (message: ToRun) => {
+  if (message.type === 'cancel') stop.abort();
+  else void run(message.task);
+});
+process.on('SIGTERM', () => stop.abort());
+// The service is gone: the load ends at a batch boundary, with its ledger.
+process.on('disconnect', () => stop.abort());
+
+async function run(task: RunTask): Promise<void> {
+  try {
+    await using optimizer = await VectorBatchOptimizer.create({ threads: 0 });
+    const report = await (task.kind === 'ingest' ? ingest(optimizer, task) : tune(optimizer, task));
+    tellAndExit({ type: 'completed', report: toWire(report) as RunReport });
+  } catch (thrown) {
+    const error = toVectorBatchError(thrown, 'VBO_ERR_INTERNAL', 'The run failed');
+    const report = (error.details.report ?? null) as RunReport | null;
+    tellAndExit({
+      ...{ type: 'failed', code: error.code, message: error.message },
+      report: report && (toWire(report) as RunReport),
+    });
+  }
+  // Nobody is left to be told.
+  if (!process.connected) process.exit();
+}
+
+async function ingest(optimizer: VectorBatchOptimizer, task: RunTask & { kind: 'ingest' }) {
+  const { kind: _, source: path, sink: url, ...options } = task;
+  const sink = await openSink(url);
+  const source = await openSource(path);
+  return optimizer.ingest(source, sink, {
+    ...options,
+    signal: stop.signal,
+    onProgress: (progress) => {
+      const { acknowledged, rejected, resumedFrom, latencyMs } = progress;
+      tell({
+        type: 'progress',
+        progress: {
+          done: acknowledged + rejected + resumedFrom,
+          total: progress.total ?? null,
+          rejected,
+          retries: progress.retries,
+          vectors_per_second: progress.vectorsPerSecond,
+          ...(Number.isFinite(latencyMs.p50) ? { latency_ms: latencyMs } : {}),
+          setting: wireSetting(progress.setting),
+          reason: progress.reason,
+          elapsed_ms: progress.elapsedMs,
+          eta_ms: progress.etaMs,
+        },
+      });
+    },
+  });
+}
+
+async function tune(optimizer: VectorBatchOptimizer, task: RunTask & { kind: 'tune' }) {
+  const { kind: _, sink, source: path, ...options } = task;
+  const source = path === undefined ? undefined : await openSource(path);
+  try {
+    return await optimizer.tune(sink, {
+      ...options,
+      ...(source ? { source } : {}),
+      signal: stop.signal,
+      onRecord: (record) => tell({ type: 'record', record: { ...record, ts: Date.now() } }),
+      onProgress: ({ done, total, setting, elapsedMs, etaMs }) =>
+        tell({
+          type: 'progress',
+          progress: { done, total, setting: wireSetting(setting), elapsed_ms: elapsedMs, eta_ms: etaMs },
+        }),
+    });
+  } finally {
+    await source?.close?.();
+  }
+}
+
+const wireSetting = (setting: { batchSize: number; concurrency: number }): RunProgress['setting'] => ({
+  batch_size: setting.batchSize,
+  concurrency: setting.concurrency,
+});

@@ -1,0 +1,112 @@
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApp } from '../../src/server/app.js';
+import { readServerConfig } from '../../src/server/config.js';
+import type { RunAnswer } from '../../src/server/schemas/runs.js';
+import { VectorBatchOptimizer } from '../../src/vector-batch-optimizer.js';
+import { digestOf, tempFolder, until, writeNpy } from './support.js';
+
+const folder = tempFolder();
+const sources = join(folder, 'sources');
+const data = join(folder, 'data');
+mkdirSync(sources);
+mkdirSync(data);
+writeNpy(join(sources, 'small.npy'), 5000, 16);
+writeNpy(join(folder, 'secret.npy'), 10, 16);
+symlinkSync(join(folder, 'secret.npy'), join(sources, 'link.npy'));
+symlinkSync('/etc', join(data, 'etc'));
+// Slow enough to be met while it runs: 50 vectors a second at most.
+writeFileSync(
+  join(data, 'slow.json'),
+  JSON.stringify({
+    sentence: 'Each request takes a second.',
+    dimension: 16,
+    rows: 5000,
+    cost: { fixedMs: 1000, perVectorMs: 0, superLinearMs: 0, sigma: 0, kappa: 0 },
+  }),
+);
+const config = readServerConfig({
+  VBO_ALLOWED_SOURCES: sources,
+  VBO_ALLOWED_SINKS: `null://,sqlite://${data},sim://${data},qdrant://key:secret@localhost:6333/team`,
+  VBO_RUN_DIRECTORY: join(folder, 'runs'),
+});
+
+const optimizer = await VectorBatchOptimizer.create({ threads: 0 });
+const app = await createApp(optimizer, config);
+let origin: string;
+beforeAll(async () => {
+  origin = await app.listen({ port: 0, host: '127.0.0.1' });
+});
+afterAll(async () => {
+  await app.close();
+  await optimizer.close();
+});
+
+const start = (body: object) => app.inject({ method: 'POST', url: '/api/v1/runs', payload: body });
+const ask = async (id: string): Promise<RunAnswer> => (await app.inject({ url: `/api/v1/runs/${id}` })).json();
+const hasEnded = (run: RunAnswer): boolean => run.state !== 'running';
+
+interface Event {
+  id: number;
+  event: string;
+  data: any;
+}
+
+async function watch(id: string, lastEventId?: number): Promise<Event[]> {
+  const headers = lastEventId === undefined ? {} : { 'last-event-id': String(lastEventId) };
+  const response = await fetch(`${origin}/api/v1/runs/${id}/events`, { headers });
+  if (response.status === 204) return [];
+  expect(response.headers.get('content-type')).toBe('text/event-stream');
+  return (await response.text())
+    .split('\n\n')
+    .filter((block) => block.startsWith('id:'))
+    .map((block) => {
+      const [, number, event, json] = /^id: (\d+)\nevent: (\w+)\ndata: (.*)$/.exec(block)!;
+      return { id: Number(number), event: event!, data: JSON.parse(json!) };
+    });
+}
+
+describe('runs', () => {
+  it('loads a file into a database, to be watched from start to end', async () => {
+    const answer = await start({ kind: 'ingest', source: 'small.npy', sink: `sqlite://${data}/a.db?table=items` });
+    expect(answer.statusCode).toBe(202);
+    const { id } = answer.json();
+    expect(answer.headers.location).toBe(`/api/v1/runs/${id}`);
+    const events = await watch(id);
+    const end = events.at(-1)!;
+    expect(end.event).toBe('end');
+    expect(end.data).toMatchObject({ id, state: 'completed', report: { acknowledged: 5000, reconciled: true } });
+    expect(events.map((event) => event.id)).toEqual(events.map((_, i) => i + 1));
+    expect(new Set(events.map(({ event }) => event))).toContain('progress');
+    expect(await ask(id)).toEqual(end.data);
+
+    // A stream that broke off goes on where it was; one that saw the end is told not to come back.
+    expect(await watch(id, events.length - 1)).toEqual([end]);
+    expect(await watch(id, events.length)).toEqual([]);
+  });
+
+  it('tunes a database', async () => {
+    const { id } = (await start({ kind: 'tune', sink: 'null://', dimension: 8, budget_ms: 300 })).json();
+    const run = await until(() => ask(id), hasEnded);
+    expect(run).toMatchObject({ state: 'completed', kind: 'tune', report: { best: { batch_size: expect.any(Number) } } });
+  });
+
+  it('goes on when the caller hangs up, and ends at a batch boundary when it is cancelled', async () => {
+    const { id } = (await start({ kind: 'ingest', source: 'small.npy', sink: `sim://${data}/slow.json` })).json();
+    const hangUp = new AbortController();
+    const watching = fetch(`${origin}/api/v1/runs/${id}/events`, { signal: hangUp.signal });
+    await watching;
+    hangUp.abort();
+    const alive = await until(() => ask(id), ({ progress }) => progress !== null);
+    expect(alive.state).toBe('running');
+
+    const resumed = await start({ kind: 'ingest', source: 'small.npy', sink: 'null://', resume: id });
+    expect(resumed.statusCode).toBe(409);
+
+    expect((await app.inject({ method: 'DELETE', url: `/api/v1/runs/${id}` })).statusCode).toBe(202);
+    const run = await until(() => ask(id), hasEnded);
+    expect(run).toMatchObject({ state: 'cancelled', error: { code: 'VBO_ERR_ABORTED' } });
+    expect(existsSync(join(config.runDirectory, `${id}.ledger`))).toBe(true);
+  });
+});
