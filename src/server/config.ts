@@ -13,13 +13,16 @@ export interface Variable {
 
 /** Every variable the service reads. `docs/deploy.md` has the same table; a test holds both together. */
 export const VARIABLES = [
-  { name: 'VBO_HOST', default: '127.0.0.1', meaning: 'Address to listen on; beyond loopback only with credentials' },
+  {
+    name: 'VBO_HOST',
+    default: '127.0.0.1',
+    meaning: 'Address to listen on; beyond loopback only with credentials',
+  },
   { name: 'VBO_PORT', default: '8001', meaning: 'Port to listen on; 0 takes a free one' },
   {
     name: 'VBO_API_KEYS',
     default: '',
-    meaning:
-      'SHA-256 of each API key in hex, comma separated; `HEX:recommend+run` restricts a key to scopes',
+    meaning: 'SHA-256 of each API key in hex, comma separated; `HEX:recommend+run` restricts a key to scopes',
   },
   { name: 'VBO_JWT_SECRET', default: '', meaning: 'Secret of HS256 tokens, at least 32 bytes' },
   {
@@ -29,13 +32,29 @@ export const VARIABLES = [
   },
   { name: 'VBO_JWT_ISSUER', default: '', meaning: 'The `iss` that tokens must have' },
   { name: 'VBO_JWT_AUDIENCE', default: '', meaning: 'The `aud` that tokens must have' },
-  { name: 'VBO_RATE_LIMIT', default: '0', meaning: 'Requests per minute and credential (or address); 0: no limit' },
+  {
+    name: 'VBO_RATE_LIMIT',
+    default: '0',
+    meaning: 'Requests per minute and credential (or address); 0: no limit',
+  },
   { name: 'VBO_BODY_LIMIT', default: '16MB', meaning: 'Largest request body' },
   { name: 'VBO_REQUEST_TIMEOUT', default: '30s', meaning: 'Time for a request to arrive, and for its work' },
-  { name: 'VBO_QUEUE_LIMIT', default: '32', meaning: 'Heavy requests that may wait for the pool; more are answered by 503' },
-  { name: 'VBO_MAX_CONNECTIONS', default: '1024', meaning: 'Open connections; further ones are closed at once' },
+  {
+    name: 'VBO_QUEUE_LIMIT',
+    default: '32',
+    meaning: 'Heavy requests that may wait for the pool; more are answered by 503',
+  },
+  {
+    name: 'VBO_MAX_CONNECTIONS',
+    default: '1024',
+    meaning: 'Open connections; further ones are closed at once',
+  },
   { name: 'VBO_MAX_RUNS', default: '2', meaning: 'Loads and tunings that run at a time' },
-  { name: 'VBO_RUN_DIRECTORY', default: 'vbo-runs', meaning: 'Folder for the ledgers and dead letters of runs' },
+  {
+    name: 'VBO_RUN_DIRECTORY',
+    default: 'vbo-runs',
+    meaning: 'Folder for the ledgers and dead letters of runs',
+  },
   { name: 'VBO_HISTORY', default: '', meaning: 'SQLite file of the execution records; empty: none are kept' },
   { name: 'VBO_AUDIT_LOG', default: '', meaning: 'File of the audit log; empty: none is written' },
   { name: 'VBO_ALLOWED_SOURCES', default: '', meaning: 'Folders that runs may read from, comma separated' },

@@ -48,8 +48,20 @@ const isMap = (kind: number): boolean => (kind >= 0x80 && kind <= 0x8f) || kind 
 /** By first byte: how many bytes of length follow it. */
 const LENGTH_BYTES = new Uint8Array(256);
 for (const [kind, count] of [
-  ...[[0xc4, 1], [0xc5, 2], [0xc6, 4], [0xd9, 1], [0xda, 2], [0xdb, 4]],
-  ...[[0xdc, 2], [0xdd, 4], [0xde, 2], [0xdf, 4]],
+  ...[
+    [0xc4, 1],
+    [0xc5, 2],
+    [0xc6, 4],
+    [0xd9, 1],
+    [0xda, 2],
+    [0xdb, 4],
+  ],
+  ...[
+    [0xdc, 2],
+    [0xdd, 4],
+    [0xde, 2],
+    [0xdf, 4],
+  ],
 ] as [number, number][]) {
   LENGTH_BYTES[kind] = count;
 }

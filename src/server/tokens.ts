@@ -24,7 +24,9 @@ function algorithmOf(key: JwtConfig['key']): string {
  * Checks tokens: signature by the pinned algorithm, `exp` required, `nbf`, and issuer and audience where configured.
  * @throws VBO_ERR_ARGUMENT for a key of a kind that is not known
  */
-export async function tokenVerifier(config: JwtConfig): Promise<(token: string) => Promise<Principal | undefined>> {
+export async function tokenVerifier(
+  config: JwtConfig,
+): Promise<(token: string) => Promise<Principal | undefined>> {
   const { errors, jwtVerify } = await import('jose');
   const options = {
     algorithms: [algorithmOf(config.key)],

@@ -25,12 +25,17 @@ export function writeNpy(path: string, rows: number, dimension: number): void {
 }
 
 /** Asks until the answer is one to stop at. */
-export async function until<T>(ask: () => Promise<T>, isDone: (answer: T) => boolean, timeoutMs = 20_000): Promise<T> {
+export async function until<T>(
+  ask: () => Promise<T>,
+  isDone: (answer: T) => boolean,
+  timeoutMs = 20_000,
+): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {
     const answer = await ask();
     if (isDone(answer)) return answer;
-    if (performance.now() > end) throw new Error(`Still not so after ${timeoutMs} ms: ${JSON.stringify(answer)}`);
+    if (performance.now() > end)
+      throw new Error(`Still not so after ${timeoutMs} ms: ${JSON.stringify(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

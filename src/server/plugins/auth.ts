@@ -51,7 +51,10 @@ export async function authenticate(app: FastifyInstance, config: ServerConfig): 
  * The one credential of a request. Two of them are refused: a proxy and this service could disagree on which counts.
  * @throws HttpError 401
  */
-function credentialOf({ raw: { rawHeaders }, headers }: FastifyRequest): { kind: 'key' | 'token'; text: string } {
+function credentialOf({ raw: { rawHeaders }, headers }: FastifyRequest): {
+  kind: 'key' | 'token';
+  text: string;
+} {
   let given = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase();
@@ -61,7 +64,8 @@ function credentialOf({ raw: { rawHeaders }, headers }: FastifyRequest): { kind:
   if (given > 1) throw unauthorized(`${given} credentials were given; expected one.`);
   const key = headers['x-api-key'];
   const text = typeof key === 'string' ? key : headers.authorization;
-  if (text === undefined || text.length > LONGEST_CREDENTIAL) throw unauthorized('The credential is too long.');
+  if (text === undefined || text.length > LONGEST_CREDENTIAL)
+    throw unauthorized('The credential is too long.');
   if (key !== undefined) return { kind: 'key', text };
   const token = /^Bearer +([\w.~+/=-]+)$/i.exec(text)?.[1];
   if (token === undefined) throw unauthorized('Authorization is not of the form "Bearer TOKEN".');

@@ -54,7 +54,9 @@ export function refuseConnection(onRefused: OnRefused) {
     const requestId = crypto.randomUUID();
     onRefused({ statusCode, code, address: socket.remoteAddress, requestId });
     if (socket.writable) {
-      const body = JSON.stringify(answerOf({ statusCode, code, message: `${STATUS_CODES[statusCode]}.` }, requestId));
+      const body = JSON.stringify(
+        answerOf({ statusCode, code, message: `${STATUS_CODES[statusCode]}.` }, requestId),
+      );
       const head = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
       socket.write(head + body);
     }

@@ -24,7 +24,13 @@ export function speakBoth(app: FastifyInstance): void {
     }
     const encoding = headers['content-encoding'];
     if (encoding === undefined || encoding === 'identity') done();
-    else done(new HttpError('VBO_HTTP_MEDIA_TYPE', `Bodies are not taken ${JSON.stringify(encoding)}; send them as they are.`));
+    else
+      done(
+        new HttpError(
+          'VBO_HTTP_MEDIA_TYPE',
+          `Bodies are not taken ${JSON.stringify(encoding)}; send them as they are.`,
+        ),
+      );
   });
 }
 

@@ -39,9 +39,13 @@ function boundBodies(app: FastifyInstance, bodyLimitBytes: number): void {
     const wanted = Math.min(byteLength, bodyLimitBytes);
     if (reservedBytes + wanted > mostBytes) {
       return done(
-        new HttpError('VBO_HTTP_BUSY', `Bodies of ${formatBytes(reservedBytes)} are being worked on already.`, {
-          retryAfterSeconds: RETRY_AFTER_SECONDS,
-        }),
+        new HttpError(
+          'VBO_HTTP_BUSY',
+          `Bodies of ${formatBytes(reservedBytes)} are being worked on already.`,
+          {
+            retryAfterSeconds: RETRY_AFTER_SECONDS,
+          },
+        ),
       );
     }
     reservedBytes += wanted;

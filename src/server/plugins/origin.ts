@@ -15,7 +15,10 @@ export function refuseOtherOrigins(app: FastifyInstance, config: ServerConfig): 
     const { host, origin, 'sec-fetch-site': site } = request.headers;
     if (isLocalOnly && !LOCAL_HOST.test(host ?? '')) {
       done(
-        new HttpError('VBO_HTTP_FORBIDDEN', 'The Host header does not name this machine (localhost, 127.0.0.1, [::1]).'),
+        new HttpError(
+          'VBO_HTTP_FORBIDDEN',
+          'The Host header does not name this machine (localhost, 127.0.0.1, [::1]).',
+        ),
       );
     } else if ((origin !== undefined && hostOf(origin) !== host) || site === 'cross-site') {
       done(new HttpError('VBO_HTTP_FORBIDDEN', 'Requests of other origins are not taken.'));

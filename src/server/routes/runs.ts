@@ -32,7 +32,10 @@ export const runRoutes: FastifyPluginAsyncTypebox<{ runs: Runs }> = async (app, 
 
   app.get(
     '',
-    { config, schema: { tags, summary: 'The runs of the last hour, newest first', response: { 200: RunList } } },
+    {
+      config,
+      schema: { tags, summary: 'The runs of the last hour, newest first', response: { 200: RunList } },
+    },
     async (request) => ({ runs: runs.list(request.principal!).map((run) => run.toAnswer()) }),
   );
 
@@ -67,7 +70,10 @@ export const runRoutes: FastifyPluginAsyncTypebox<{ runs: Runs }> = async (app, 
     {
       config,
       schema: {
-        ...{ tags, summary: 'Watch a run: server-sent events; Last-Event-ID goes on where a stream broke off' },
+        ...{
+          tags,
+          summary: 'Watch a run: server-sent events; Last-Event-ID goes on where a stream broke off',
+        },
         params: RunId,
       },
     },

@@ -36,7 +36,8 @@ export async function allowedSink(text: string, entries: readonly string[]): Pro
   for (const entry of entries) {
     const allowed = parse(entry);
     if (allowed.scheme !== asked.scheme || allowed.host !== asked.host) continue;
-    const path = addressOf(asked.scheme) === 'path' ? await pathBelow(asked, allowed) : nameBelow(asked, allowed);
+    const path =
+      addressOf(asked.scheme) === 'path' ? await pathBelow(asked, allowed) : nameBelow(asked, allowed);
     if (path === undefined) continue;
     const fixed = [...allowed.options];
     if (fixed.some(([name, value]) => asked.options.has(name) && asked.options.get(name) !== value)) continue;
@@ -52,7 +53,8 @@ export async function allowedSink(text: string, entries: readonly string[]): Pro
 
 /** @throws VBO_ERR_URL */
 function parse(text: string): SinkUrl {
-  const [, scheme = '', rest = '', query = ''] = /^([a-z][a-z\d+.-]*):\/\/([^?#]*)(?:\?([^#]*))?$/i.exec(text) ?? [];
+  const [, scheme = '', rest = '', query = ''] =
+    /^([a-z][a-z\d+.-]*):\/\/([^?#]*)(?:\?([^#]*))?$/i.exec(text) ?? [];
   const address = addressOf(scheme.toLowerCase());
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (address === undefined || /[\u0000-\u001f\\]/.test(percentDecoded(text))) {
@@ -87,7 +89,9 @@ async function pathBelow(asked: SinkUrl, allowed: SinkUrl): Promise<string | und
 /** The path of names, if it is the allowed one or continues it. */
 function nameBelow(asked: SinkUrl, allowed: SinkUrl): string | undefined {
   const names = asked.path.split('/').slice(1);
-  if (names.some((name, i) => (name === '' ? i < names.length - 1 : !NAME.test(name) || /^\.+$/.test(name)))) {
+  if (
+    names.some((name, i) => (name === '' ? i < names.length - 1 : !NAME.test(name) || /^\.+$/.test(name)))
+  ) {
     return undefined;
   }
   const prefix = allowed.path.replace(/\/$/, '');

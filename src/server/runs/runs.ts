@@ -150,7 +150,10 @@ export class Runs {
 
   async #checkResumable(id: string, ledger: string): Promise<void> {
     if (this.#ledgers.has(ledger)) {
-      throw new HttpError('VBO_HTTP_CONFLICT', `The run ${id} is under way; it cannot be resumed before its end.`);
+      throw new HttpError(
+        'VBO_HTTP_CONFLICT',
+        `The run ${id} is under way; it cannot be resumed before its end.`,
+      );
     }
     await access(ledger).catch(() => {
       throw new HttpError('VBO_HTTP_NOT_FOUND', `There is no ledger of a run ${id}.`);
@@ -188,7 +191,8 @@ export class Runs {
   #forget(): void {
     const ended = [...this.#runs.values()].filter((run) => run.endedAtMs !== undefined);
     for (const [i, run] of ended.entries()) {
-      if (i < ended.length - MOST_KEPT || Date.now() - run.endedAtMs! > KEPT_MS) this.#runs.delete(run.facts.id);
+      if (i < ended.length - MOST_KEPT || Date.now() - run.endedAtMs! > KEPT_MS)
+        this.#runs.delete(run.facts.id);
     }
   }
 }
