@@ -8,7 +8,7 @@ import { type Logger, silentLogger } from '../core/logger.js';
 import type { BatchExecutionRecord } from '../core/types.js';
 import { formatDuration } from '../core/units.js';
 import { type Aggregate, aggregateRecords } from '../model/aggregate.js';
-import { PROFILES } from '../model/profiles.js';
+import { findProfile } from '../model/profiles.js';
 import { checkStorable } from './check-storable.js';
 import { Database, failureOf } from './database.js';
 import { type ExportReport, exportRecords, type ImportReport, importRecords } from './record-files.js';
@@ -347,8 +347,7 @@ function conditionOf({ databaseType, vectorDimension, sinceMs }: RecordFilter): 
 
 /** Every name that a database goes by in records. */
 function namesOf(databaseType: string): readonly string[] {
-  const wanted = databaseType.toLowerCase();
-  const profile = PROFILES.find(({ name, aliases }) => name === wanted || aliases.includes(wanted));
+  const profile = findProfile(databaseType);
   return profile ? [profile.name, ...profile.aliases] : [databaseType];
 }
 

@@ -1,5 +1,5 @@
 import type { Guard } from '../control/guard.js';
-import type { AttemptOutcome } from '../control/policy.js';
+import type { AttemptOutcome, BatchSample } from '../control/policy.js';
 import { TimeoutEstimator } from '../control/timeout.js';
 import type { Clock } from '../core/clock.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
@@ -40,7 +40,6 @@ export interface DeliveryOptions<P extends Parcel<P>, Ok extends { kind: 'ok' }>
   readonly reject: (parcel: P, error: VectorBatchError) => Promise<void>;
   /** An attempt beyond the first is made. */
   readonly onRetry: () => void;
-  readonly onLatency: (ms: number) => void;
   readonly guard: Guard;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -53,6 +52,9 @@ export interface DeliveryOptions<P extends Parcel<P>, Ok extends { kind: 'ok' }>
   /** Aborts when all is to end: attempts under way are finished, none is begun. */
   readonly stop: AbortSignal;
 }
+
+/** Is told of every attempt; of one that failed, with its error. */
+export type AttemptObserver = (sample: BatchSample, error?: VectorBatchError) => void;
 
 /** A parcel that is pushed back for this long ends the load. */
 const BACK_OFF_PATIENCE_MS = 600_000;
@@ -72,11 +74,11 @@ export class Delivery<P extends Parcel<P>, Ok extends { kind: 'ok' }> {
   }
 
   /** @throws what ends the load: a fatal outcome, or a failure that did not pass */
-  async deliver(parcel: P, setting: Setting): Promise<void> {
+  async deliver(parcel: P, setting: Setting, observe: AttemptObserver): Promise<void> {
     const pieces = [parcel];
     for (let piece = pieces.pop(); piece; piece = pieces.pop()) {
       if (this.#options.stop.aborted) return;
-      const refusal = await this.#send(piece, setting);
+      const refusal = await this.#send(piece, setting, observe);
       if (!refusal) continue;
       if (piece.count === 1) await this.#options.reject(piece, refusal);
       else pieces.push(...piece.halves().reverse());
@@ -84,13 +86,14 @@ export class Delivery<P extends Parcel<P>, Ok extends { kind: 'ok' }> {
   }
 
   /** Sends until there is an answer; returns the error if it is that this parcel cannot be taken as a whole. */
-  async #send(parcel: P, setting: Setting): Promise<VectorBatchError | undefined> {
+  async #send(parcel: P, setting: Setting, observe: AttemptObserver): Promise<VectorBatchError | undefined> {
     const { clock, logger, random, stop, maxAttempts, settle, onRetry } = this.#options;
     const sequence = this.#sequence++;
     const startMs = clock.now();
     for (let attempt = 1, failures = 0; ; attempt++) {
       if (attempt > 1) onRetry();
-      const outcome = await this.#attempt(parcel, setting, sequence, attempt);
+      const { outcome, sample } = await this.#attempt(parcel, setting, sequence, attempt);
+      observe(sample, outcome.kind === 'ok' ? undefined : (outcome as Failure).error);
       switch (outcome.kind) {
         case 'ok':
           await settle(parcel, outcome as Ok);
@@ -120,8 +123,13 @@ export class Delivery<P extends Parcel<P>, Ok extends { kind: 'ok' }> {
   }
 
   /** One attempt, timed on its own and ended by its time-out. */
-  async #attempt(parcel: P, setting: Setting, sequence: number, attempt: number): Promise<Ok | Failure> {
-    const { name, clock, guard, inFlight, remaining, onLatency } = this.#options;
+  async #attempt(
+    parcel: P,
+    setting: Setting,
+    sequence: number,
+    attempt: number,
+  ): Promise<{ outcome: Ok | Failure; sample: BatchSample }> {
+    const { name, clock, guard, inFlight, remaining } = this.#options;
     const timeoutMs = this.#timeouts.timeoutMs(parcel.count, attempt);
     const timeout = new AbortController();
     const flying = inFlight();
@@ -146,8 +154,7 @@ export class Delivery<P extends Parcel<P>, Ok extends { kind: 'ok' }> {
     };
     this.#timeouts.observe(sample);
     guard.observe(sample);
-    if (outcome.kind === 'ok') onLatency(endMs - startMs);
-    return outcome;
+    return { outcome, sample };
   }
 
   /**

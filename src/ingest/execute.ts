@@ -217,7 +217,6 @@ class Execution<T, R> {
         this.#failures.push({ index: first, item: items[0]!, error });
       },
       onRetry: () => this.#tally.retries++,
-      onLatency: (ms) => this.#tally.latencies.add(ms),
       inFlight: () => permits.inFlight,
       remaining: () => this.#items.length - this.#next,
     });
@@ -227,7 +226,7 @@ class Execution<T, R> {
       isOver: () => this.#next >= this.#items.length,
       send: async (parcel, setting) => {
         this.#tally.apply(setting, clock.now() - this.#startMs);
-        await delivery.deliver(parcel, setting).catch((error) => {
+        await delivery.deliver(parcel, setting, this.#tally.observe).catch((error) => {
           this.#fail(toVectorBatchError(error, 'VBO_ERR_INTERNAL', this.#name));
         });
         const { acknowledged, rejected } = this.#tally;

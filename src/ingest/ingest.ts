@@ -23,6 +23,7 @@ import { reconcile } from './reconcile.js';
 import { type IngestReport, reportOf } from './report.js';
 import { checkHeld, countsOf, headerOf, readPast } from './resume.js';
 import type { Rows } from './rows.js';
+import { Stretches } from './stretches.js';
 import { Tally } from './tally.js';
 
 /** Shares of the memory budget, beside that of the requests in flight (`envelope.ts`); the rest is the source's own buffers and the dead letters. */
@@ -71,6 +72,7 @@ class Load {
   /** What earlier runs of a resumed load have settled. */
   #past: LedgerState | undefined;
   #dispatched = 0;
+  #stretches: Stretches | undefined;
 
   constructor(kernels: Kernels, source: Source, sink: Sink, options: ResolvedIngestOptions) {
     this.#kernels = kernels;
@@ -132,6 +134,7 @@ class Load {
       await this.#openLedger(past, shape, stored);
       const guard = createGuard(this.#source, this.#sink, this.#options);
       this.#guard = guard;
+      this.#stretches = this.#recording(stored);
       const intake = new Intake({
         ...{ kernels: this.#kernels, source: this.#source, metric, idType },
         ...{ past, duplicatesBytes: memoryBudgetBytes * DUPLICATES_SHARE },
@@ -160,6 +163,7 @@ class Load {
         (error) => toVectorBatchError(error, 'VBO_ERR_RECORD', `Reading ${this.#source.name} failed`),
       );
       await this.#send(guard, readAhead);
+      this.#stretches?.end();
       readAhead.discard();
       const error = await sourceError;
       if (error) this.#fail(error);
@@ -172,6 +176,28 @@ class Load {
       // Settings that were changed for the load are restored even if it failed.
       if (this.#failure) await this.#attend('finish the sink', () => this.#sink.finish());
     }
+  }
+
+  /** Where the load is told of in execution records, if anybody listens. */
+  #recording(stored: number | undefined): Stretches | undefined {
+    const { onRecord } = this.#options;
+    const { dimension } = this.#source;
+    return (
+      onRecord &&
+      new Stretches({
+        ...{ database: this.#sink.database, dimension },
+        onRecord: (record) => {
+          try {
+            onRecord(record);
+          } catch (error) {
+            this.#fail(toVectorBatchError(error, 'VBO_ERR_INTERNAL', 'onRecord failed'));
+          }
+        },
+        bytesPerVector: this.#sink.bytesPerVector(dimension),
+        collectionRows: () => (stored === undefined ? undefined : stored + this.#tally.acknowledged),
+        peakRssBytes: () => this.#rss.peakBytes(),
+      })
+    );
   }
 
   /** What the ledger knows of earlier runs, if this one resumes them. */
@@ -240,7 +266,6 @@ class Load {
           rejected: [{ index: 0, code, message }],
         }),
       onRetry: () => this.#tally.retries++,
-      onLatency: (ms) => this.#tally.latencies.add(ms),
       inFlight: () => permits.inFlight,
       remaining: () => this.#remainingRows(),
     });
@@ -265,13 +290,19 @@ class Load {
   ): Promise<void> {
     const { clock } = this.#options;
     this.#dispatched += rows.count;
-    this.#tally.apply(setting, clock.now() - this.#startMs);
+    const startMs = clock.now();
+    this.#tally.apply(setting, startMs - this.#startMs);
+    const stretch = this.#stretches?.enter(setting, startMs);
     try {
       await this.#books.announce(rows);
-      await delivery.deliver(rows, setting);
+      await delivery.deliver(rows, setting, (sample, error) => {
+        this.#tally.observe(sample);
+        stretch?.observe(sample, error);
+      });
     } catch (error) {
       this.#fail(toVectorBatchError(error, 'VBO_ERR_INTERNAL', 'A batch could not be sent'));
     }
+    stretch?.leave();
     rows.hold.release();
     const nowMs = clock.now();
     this.#progress?.update(nowMs, guard.setting);

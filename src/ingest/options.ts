@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../core/clock.js';
 import { VectorBatchError } from '../core/errors.js';
 import { MAX_BATCH_SIZE, MAX_CONCURRENCY } from '../core/limits.js';
 import { type Logger, silentLogger } from '../core/logger.js';
-import { METRICS, type Metric, type Setting } from '../core/types.js';
+import { type BatchExecutionRecord, METRICS, type Metric, type Setting } from '../core/types.js';
 import type { CostModel } from '../model/cost.js';
 import type { Progress } from './progress.js';
 
@@ -24,6 +24,8 @@ export interface IngestOptions {
   prior?: CostModel;
   /** Called at most about ten times a second, and once at the end. */
   onProgress?: (progress: Progress) => void;
+  /** Called with an execution record, but for the time of day, for every stretch of one setting and every size that was refused. */
+  onRecord?: (record: BatchExecutionRecord) => void;
   /** Stops the load: nothing more is read, the batches in flight are finished, and it rejects with VBO_ERR_ABORTED. */
   signal?: AbortSignal;
   /** Path of an NDJSON file for the rejected records. It is created with the first of them. */
@@ -49,7 +51,15 @@ export interface IngestOptions {
   logger?: Logger;
 }
 
-type Optional = 'fixed' | 'prior' | 'onProgress' | 'signal' | 'deadLetters' | 'ledger' | 'maxConcurrency';
+type Optional =
+  | 'fixed'
+  | 'prior'
+  | 'onProgress'
+  | 'onRecord'
+  | 'signal'
+  | 'deadLetters'
+  | 'ledger'
+  | 'maxConcurrency';
 export type ResolvedIngestOptions = Required<Omit<IngestOptions, Optional>> & Pick<IngestOptions, Optional>;
 
 const DEFAULT_MEMORY_BYTES = 512e6;

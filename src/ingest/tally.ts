@@ -1,4 +1,4 @@
-import type { Decision } from '../control/policy.js';
+import type { BatchSample, Decision } from '../control/policy.js';
 import type { ErrorCode } from '../core/errors.js';
 import { LatencyHistogram } from './histogram.js';
 
@@ -27,6 +27,11 @@ export class Tally {
     this.rejected++;
     this.rejectedByCode[code] = (this.rejectedByCode[code] ?? 0) + 1;
   }
+
+  /** Notes how long an attempt took that succeeded. */
+  readonly observe = ({ outcome, startMs, endMs }: BatchSample): void => {
+    if (outcome === 'ok') this.latencies.add(endMs - startMs);
+  };
 
   /** Notes the set-point in force if it is not the last one noted. */
   apply({ batchSize, concurrency, reason }: Decision, atMs: number): void {

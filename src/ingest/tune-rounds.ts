@@ -3,9 +3,9 @@ import { VectorBatchError } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import { median } from '../core/statistics.js';
 import type { BatchExecutionRecord, Metric, Setting } from '../core/types.js';
+import { findProfile } from '../model/profiles.js';
 import { PeakRss } from './peak-rss.js';
 import type { Sink, SinkLimits } from './ports.js';
-import { profileFor } from './prior.js';
 import type { Specimen } from './specimen.js';
 import { measure, type Trial } from './trial.js';
 import { BASELINE, keyOf } from './tune-grid.js';
@@ -72,12 +72,14 @@ export class Rounds {
       const results = new Map<string, Trial>();
       const smallest = Math.min(BASELINE.batchSize, ...cells.map((cell) => cell.batchSize));
       for (let i = 0; i < WARM_UP_BATCHES; i++) await sink.write(specimen.batch(smallest), signal);
+      let collectionRows = WARM_UP_BATCHES * smallest;
       for (const cell of random.shuffle([...cells])) {
         onTrial(cell);
         const trial = await measure(sink, specimen, cell, { clock, signal, ms: trialMs() });
         this.#checkAborted();
         results.set(keyOf(cell), trial);
-        this.#note(trial, sink);
+        this.#note(trial, sink, collectionRows);
+        collectionRows += trial.rows;
       }
       return results;
     });
@@ -135,13 +137,13 @@ export class Rounds {
     );
   }
 
-  #note(trial: Trial, sink: Sink): void {
+  #note(trial: Trial, sink: Sink, collectionRows: number): void {
     const { clock, dimension, onRecord } = this.#options;
     this.#count++;
     this.#rss.observe(clock.now());
     const key = keyOf(trial);
     this.#trials.set(key, [...(this.#trials.get(key) ?? []), trial]);
-    const deployment = profileFor(sink.database)?.deployment;
+    const deployment = findProfile(sink.database)?.deployment;
     onRecord?.({
       database_type: sink.database,
       ...(deployment ? { deployment } : {}),
@@ -153,6 +155,7 @@ export class Rounds {
       peak_rss_mb: this.#rss.peakBytes() / 1e6,
       success: trial.error === undefined,
       error: trial.error?.message ?? null,
+      ...{ collection_rows: collectionRows, origin: 'tune' },
     });
   }
 }

@@ -11,12 +11,16 @@ const BY_NAME: ReadonlyMap<string, DatabaseProfile> = new Map(
   PROFILES.flatMap((profile) => [profile.name, ...profile.aliases].map((name) => [name, profile] as const)),
 );
 
+/** The profile of a database by its name or an alias, if it has one; case does not matter. */
+export const findProfile = (database: string): DatabaseProfile | undefined =>
+  BY_NAME.get(database.toLowerCase());
+
 /**
- * The profile of a database by its name or an alias; case does not matter.
+ * The same of one that must be known.
  * @throws VBO_ERR_ARGUMENT for an unknown one, listing the known ones.
  */
 export function profileOf(database: unknown, name = 'databaseType'): DatabaseProfile {
-  const profile = typeof database === 'string' ? BY_NAME.get(database.toLowerCase()) : undefined;
+  const profile = typeof database === 'string' ? findProfile(database) : undefined;
   if (profile) return profile;
   const known = PROFILES.map((p) => p.name);
   throw new VectorBatchError(
