@@ -1,7 +1,11 @@
 import { totalmem } from 'node:os';
 import { checkNumber, describe } from './core/check.js';
+import { systemClock } from './core/clock.js';
 import { VectorBatchError } from './core/errors.js';
 import { type Logger, silentLogger } from './core/logger.js';
+import type { BatchExecutionRecord } from './core/types.js';
+import { History } from './history/history.js';
+import { Recorder } from './history/recorder.js';
 import { type ExecuteOptions, type ExecuteResult, execute, type Operation } from './ingest/execute.js';
 import { ingest } from './ingest/ingest.js';
 import type { IngestOptions } from './ingest/options.js';
@@ -11,7 +15,11 @@ import { type TuneOptions, tune } from './ingest/tune.js';
 import type { TuneReport } from './ingest/tune-report.js';
 import type { ScratchFactory } from './ingest/tune-rounds.js';
 import { Kernels } from './kernels/kernels.js';
+import { Learner } from './learning/learner.js';
+import { ModelKeeper } from './learning/model-keeper.js';
+import type { CostModel } from './model/cost.js';
 import { PerformanceModel } from './model/performance.js';
+import { findProfile } from './model/profiles.js';
 import { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
 import { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.js';
 import { VectorDimensionAdapter } from './optimizer/dimension-adapter.js';
@@ -31,7 +39,26 @@ export interface OptimizerOptions {
   memoryBudgetBytes?: number;
   /** Seed of everything that draws at random (retry jitter). Default 1. */
   seed?: number;
+  /**
+   * Where loads and tunings are recorded, and what recommendations rest on: a file's path, which is created if there is
+   * none, or a {@link History} of the caller's, who closes it. The model that was learnt from a file is kept beside it.
+   * Default false: nothing is recorded, for a library writes no file that nobody asked for.
+   */
+  history?: string | false | History;
   logger?: Logger;
+}
+
+type ResolvedOptions = Required<Omit<OptimizerOptions, 'threads' | 'history'>>;
+
+/** What the optimizer remembers, and how it learns from it. */
+interface Memory {
+  readonly model: PerformanceModel;
+  readonly learner: Learner;
+  readonly keeper: ModelKeeper;
+  readonly history: History | undefined;
+  readonly recorder: Recorder | undefined;
+  /** The history is the caller's to close. */
+  readonly isBorrowed: boolean;
 }
 
 const DEFAULT_MEMORY_BUDGET_BYTES = 512e6;
@@ -50,19 +77,21 @@ export class VectorBatchOptimizer {
   /** How many requests in flight for a given batch size. */
   readonly concurrency: ConcurrentExecutionOptimizer;
   readonly #context: VectorContext & { readonly runner: KernelPool };
-  readonly #options: Required<Omit<OptimizerOptions, 'threads'>>;
+  readonly #options: ResolvedOptions;
+  readonly #memory: Memory;
   #closed = false;
 
   private constructor(
     context: VectorContext & { readonly runner: KernelPool },
-    options: Required<Omit<OptimizerOptions, 'threads'>>,
+    options: ResolvedOptions,
+    memory: Memory,
   ) {
     this.#context = context;
     this.#options = options;
+    this.#memory = memory;
     const shared = {
-      kernels: context.kernels,
-      model: new PerformanceModel(),
-      machineMemoryBytes: totalmem(),
+      ...{ kernels: context.kernels, model: memory.model, machineMemoryBytes: totalmem() },
+      train: (records: readonly unknown[]) => memory.keeper.train(records),
     };
     this.batchSize = new OptimalBatchSizeCalculator(shared);
     this.strategy = new DynamicBatchStrategyOptimizer(shared);
@@ -70,20 +99,30 @@ export class VectorBatchOptimizer {
     this.concurrency = new ConcurrentExecutionOptimizer(shared);
   }
 
-  /** @throws VBO_ERR_ARGUMENT */
+  /**
+   * With a history that has changed since it was last learnt from, it learns first: about a second for 20,000 records.
+   * @throws VBO_ERR_ARGUMENT; VBO_ERR_HISTORY if the history cannot be opened
+   */
   static async create(options: OptimizerOptions = {}): Promise<VectorBatchOptimizer> {
     const {
       threads,
       memoryBudgetBytes = DEFAULT_MEMORY_BUDGET_BYTES,
       seed = 1,
+      history = false,
       logger = silentLogger,
     } = options;
     if (threads !== undefined) checkNumber(threads, 'threads', { min: 0, max: 256, integer: true });
     checkNumber(memoryBudgetBytes, 'memoryBudgetBytes', { min: 1e6, max: 4e9 });
     checkNumber(seed, 'seed', { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
+    const memory = await remember(history, logger);
     const kernels = Kernels.shared();
     const runner = new KernelPool(kernels, threads === undefined ? {} : { threads });
-    return new VectorBatchOptimizer({ kernels, runner }, { memoryBudgetBytes, seed, logger });
+    return new VectorBatchOptimizer({ kernels, runner }, { memoryBudgetBytes, seed, logger }, memory);
+  }
+
+  /** Where loads and tunings are recorded, if they are. */
+  get history(): History | undefined {
+    return this.#memory.history;
   }
 
   /** Copies vectors into one aligned block in the kernels' memory. See {@link pack}. */
@@ -98,23 +137,40 @@ export class VectorBatchOptimizer {
     return compact(this.#context, block, options);
   }
 
-  /** Loads a source into a sink, adapting batch size and concurrency while it goes. See {@link ingest}. */
+  /**
+   * Loads a source into a sink, adapting batch size and concurrency while it goes. See {@link ingest}. It begins with
+   * what the history says of this database, and is recorded there.
+   */
   async ingest(source: Source, sink: Sink, options: IngestOptions = {}): Promise<IngestReport> {
     this.#checkOpen();
     const { memoryBudgetBytes, seed, logger } = this.#options;
-    return ingest(this.#context, source, sink, { memoryBudgetBytes, seed, logger, ...options });
+    const prior = this.#learntCost(sink.database, source.dimension);
+    const { report, failure } = await this.#recorded(options, (own) =>
+      ingest(this.#context, source, sink, {
+        ...{ memoryBudgetBytes, seed, logger },
+        ...(prior ? { prior } : {}),
+        ...own,
+      }),
+    );
+    if (!failure) return report;
+    return { ...report, warnings: [...report.warnings, `It is not recorded: ${failure.message}`] };
   }
 
   /**
    * Measures a database and names the smallest batch size and concurrency that cannot be told from the fastest.
-   * See {@link tune}. The database is not changed: trials run in scratch collections that are removed.
+   * See {@link tune}. The database is not changed: trials run in scratch collections that are removed. They are recorded
+   * in the history.
    * @param sink a sink of {@link openSink} or its URL, or a function that makes a sink for a collection's name
    * @throws VBO_ERR_ARGUMENT for a sink that was made otherwise
    */
   async tune(sink: Sink | string | ScratchFactory, options: TuneOptions): Promise<TuneReport> {
     this.#checkOpen();
     const { seed } = this.#options;
-    return tune(scratchFactoryOf(sink), { seed, scratchName: `vbo_tune_${process.pid}`, ...options });
+    const factory = scratchFactoryOf(sink);
+    const { report } = await this.#recorded(options, (own) =>
+      tune(factory, { seed, scratchName: `vbo_tune_${process.pid}`, ...own }),
+    );
+    return report;
   }
 
   /**
@@ -131,14 +187,46 @@ export class VectorBatchOptimizer {
     return execute(items, operation, { seed, logger, ...options });
   }
 
-  /** Ends the worker threads. Blocks made before stay readable. */
+  /** Waits for what is being learnt, and ends the worker threads. Blocks made before stay readable. */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
+    const { keeper, learner, history, recorder, isBorrowed } = this.#memory;
+    await recorder?.flush();
+    await keeper.settle();
+    await learner.close();
+    if (!isBorrowed) await history?.close();
     await this.#context.runner.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Runs what tells of itself in records, and has them noted and learnt from; or says why they are not. */
+  async #recorded<O extends { onRecord?: (record: BatchExecutionRecord) => void }, R>(
+    options: O,
+    work: (options: O) => Promise<R>,
+  ): Promise<{ report: R; failure?: VectorBatchError | undefined }> {
+    const { recorder, keeper } = this.#memory;
+    if (!recorder) return { report: await work(options) };
+    const onRecord = (record: BatchExecutionRecord) => {
+      recorder.record(record);
+      options.onRecord?.(record);
+    };
+    let failure: VectorBatchError | undefined;
+    const report = await work({ ...options, onRecord }).finally(async () => {
+      failure = await recorder.flush();
+      if (!failure) void keeper.refresh();
+    });
+    return { report, failure };
+  }
+
+  /** What was learnt, from records, of a database's cost. */
+  #learntCost(database: string, dimension: number): CostModel | undefined {
+    const profile = findProfile(database);
+    const prediction = profile && this.#memory.model.predict(profile, dimension);
+    return prediction && prediction.records > 0 ? prediction.cost : undefined;
   }
 
   #checkOpen(): void {
@@ -154,4 +242,22 @@ function scratchFactoryOf(sink: Sink | string | ScratchFactory): ScratchFactory 
     'VBO_ERR_ARGUMENT',
     `The sink is ${describe(sink)}; expected one that openSink made, a URL, or a function that makes a sink for the name of a scratch collection.`,
   );
+}
+
+/** @throws VBO_ERR_ARGUMENT, VBO_ERR_HISTORY */
+async function remember(given: string | false | History, logger: Logger): Promise<Memory> {
+  const isBorrowed = given instanceof History;
+  if (!isBorrowed && given !== false && (typeof given !== 'string' || given === '')) {
+    throw new VectorBatchError(
+      'VBO_ERR_ARGUMENT',
+      `history is ${describe(given)}; expected a path, a History, or false.`,
+    );
+  }
+  const history = isBorrowed ? given : given === false ? undefined : await History.open(given, { logger });
+  const model = new PerformanceModel();
+  const learner = new Learner({ logger });
+  const keeper = new ModelKeeper({ model, learner, history, logger, clock: systemClock });
+  const recorder = history && new Recorder(history, { clock: systemClock, logger });
+  await keeper.start();
+  return { model, learner, keeper, history, recorder, isBorrowed };
 }

@@ -200,7 +200,7 @@ export class OptimalBatchSizeCalculator {
         { details: { argument: 'records', value: records } },
       );
     }
-    return this.#context.model.train(records);
+    return this.#context.train(records);
   }
 }
 
