@@ -62,6 +62,8 @@ interface Memory {
 }
 
 const DEFAULT_MEMORY_BUDGET_BYTES = 512e6;
+/** A handful of settings was measured. Of less, what is known of the sink beforehand is the better beginning. */
+const CONFIDENT = 0.6;
 
 /**
  * The library's door: recommendations, packing and quantization, and the adaptive load, on one set of kernels and one
@@ -226,7 +228,8 @@ export class VectorBatchOptimizer {
   #learntCost(database: string, dimension: number): CostModel | undefined {
     const profile = findProfile(database);
     const prediction = profile && this.#memory.model.predict(profile, dimension);
-    return prediction && prediction.records > 0 ? prediction.cost : undefined;
+    const isEnough = prediction && prediction.records > 0 && prediction.confidence >= CONFIDENT;
+    return isEnough ? prediction.cost : undefined;
   }
 
   #checkOpen(): void {

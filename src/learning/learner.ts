@@ -129,7 +129,8 @@ interface Employed {
 }
 
 function employ(onDeath: () => void): Employed {
-  const worker = new Worker(WORKER_PATH);
+  // What this process was started with, a loader or `-e`, is not for the built file.
+  const worker = new Worker(WORKER_PATH, { execArgv: [] });
   const death = new Promise<Error>((resolve) => {
     let cause: Error | undefined;
     worker.once('error', (error: Error) => {
