@@ -7,7 +7,6 @@ import { formatBytes, formatCount, formatDuration, parseBytes } from '../core/un
 import type { Source } from '../ingest/ports.js';
 import { Kernels } from '../kernels/kernels.js';
 import { KernelPool } from '../pool/pool.js';
-import { openSource } from '../sources/index.js';
 import type { CompactOptions } from '../vectors/compact.js';
 import { compactStream } from '../vectors/compact-stream.js';
 import { CALIBRATION_NAMES, DEFAULT_CALIBRATION, ENCODING_NAMES } from '../vectors/encoding.js';
@@ -16,6 +15,7 @@ import { recallOnSample, type SampleRecall, type SampleRecallReport } from '../v
 import { type Command, EXIT, requiredText } from './command.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine } from './progress-line.js';
+import { COLUMN_OPTIONS, openFileSource } from './source-options.js';
 
 const DEFAULT_MEMORY = '512MB';
 const MOST_CHUNK_BYTES = 8_000_000;
@@ -34,6 +34,7 @@ const command: Command = {
     },
     { name: 'memory', value: 'BYTES', text: `most bytes to hold at once (default ${DEFAULT_MEMORY})` },
     { name: 'report', text: `also measure recall@10 on a sample` },
+    ...COLUMN_OPTIONS.filter(({ name }) => name === 'vector-column'),
   ],
   async run(invocation) {
     const [input, output] = invocation.positionals as [string, string];
@@ -45,6 +46,7 @@ const command: Command = {
         : { encoding, calibration: checkOneOf(wanted, '--calibration', CALIBRATION_NAMES) };
     const memoryBytes = parseBytes(invocation.text('memory') ?? DEFAULT_MEMORY, '--memory');
     const chunkBytes = Math.max(65_536, Math.min(MOST_CHUNK_BYTES, Math.floor(memoryBytes / 8)));
+    const open = () => openFileSource(input, invocation, { memoryBytes, chunkBytes, payloadColumns: [] });
     const kernels = Kernels.shared();
     const pool = new KernelPool(kernels);
     const context: VectorContext = { kernels, runner: pool };
@@ -52,10 +54,10 @@ const command: Command = {
     const line = new ProgressLine();
     try {
       const done = await interruptible((signal) =>
-        compactFile(context, input, output, settings, chunkBytes, signal, line),
+        compactFile(context, open, output, settings, chunkBytes, signal, line),
       );
       const recall = invocation.flag('report')
-        ? await sampleRecall(context, input, settings, memoryBytes)
+        ? await sampleRecall(context, open, settings, memoryBytes)
         : undefined;
       line.clear();
       const answer = {
@@ -105,14 +107,14 @@ async function* strictChunks(source: Source): AsyncGenerator<{ vectors: Float32A
 
 async function compactFile(
   context: VectorContext,
-  input: string,
+  openInput: () => Promise<Source>,
   output: string,
   settings: CompactOptions,
   chunkBytes: number,
   signal: AbortSignal,
   line: ProgressLine,
 ): Promise<{ rows: number; dimension: number; byteLength: number }> {
-  const source = await openSource(input, { chunkBytes });
+  const source = await openInput();
   // The finished file appears at once or not at all.
   const partial = `${output}.partial`;
   const file = await open(partial, 'w');
@@ -151,11 +153,11 @@ async function compactFile(
 /** recall@10 of the encoding on rows drawn evenly at random from the file (reservoir sampling, Vitter 1985). */
 async function sampleRecall(
   context: VectorContext,
-  input: string,
+  openInput: () => Promise<Source>,
   settings: CompactOptions,
   memoryBytes: number,
 ): Promise<SampleRecall & Omit<SampleRecallReport, 'encodings'>> {
-  const source = await openSource(input);
+  const source = await openInput();
   const { dimension } = source;
   // The sample, its packed form and its codes are held at once.
   const sampleRows = Math.max(2, Math.min(MOST_SAMPLE_ROWS, Math.floor(memoryBytes / (8 * 4 * dimension))));

@@ -1,21 +1,28 @@
 import { rm } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { VectorBatchError } from '../core/errors.js';
 import { METRICS, type Metric, type Setting } from '../core/types.js';
 import { formatBytes, formatCount, formatDuration, parseBytes } from '../core/units.js';
 import type { PolicyName } from '../ingest/options.js';
 import type { IngestReport } from '../ingest/report.js';
 import { openSink, SINK_SCHEMES } from '../sinks/index.js';
-import { openSource } from '../sources/index.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, type Invocation, requiredText } from './command.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine, progressText } from './progress-line.js';
+import {
+  COLUMN_OPTIONS,
+  nameBeside,
+  openFileSource,
+  type SourceSummary,
+  summaryOf,
+  summaryText,
+} from './source-options.js';
 
 const DEFAULT_MEMORY = '512MB';
 
 const command: Command = {
-  summary: 'loads a file of vectors into a database, adapting batch size and concurrency',
+  summary:
+    'loads a file (or a directory of files) of vectors into a database, adapting batch size and concurrency',
   usage:
     'ingest FILE --to URL [--metric cosine] [--memory 512MB] [--fixed BxC] [--ledger FILE] [--resume] [--dead-letters FILE]',
   positionals: 1,
@@ -47,8 +54,7 @@ const command: Command = {
       name: 'resume',
       text: 'go on after a crash, Ctrl-C or a failure: nothing is lost, nothing stored twice',
     },
-    { name: 'id-column', value: 'NAME', text: 'field of the id in NDJSON (default id)' },
-    { name: 'vector-column', value: 'NAME', text: 'field of the vector in NDJSON (default vector)' },
+    ...COLUMN_OPTIONS,
     { name: 'dry-run', text: 'read and check everything, write nothing' },
   ],
   async run(invocation) {
@@ -56,15 +62,10 @@ const command: Command = {
     const memoryBudgetBytes = parseBytes(invocation.text('memory') ?? DEFAULT_MEMORY, '--memory');
     const fixed = fixedOption(invocation);
     const url = invocation.flag('dry-run') ? 'null://' : requiredText(invocation, 'to');
-    const idColumn = invocation.text('id-column');
-    const vectorColumn = invocation.text('vector-column');
     const policy = invocation.text('policy');
     const ledger = ledgerOption(invocation, file);
     const sink = await openSink(url);
-    const source = await openSource(file, {
-      ...(idColumn === undefined ? {} : { idColumn }),
-      ...(vectorColumn === undefined ? {} : { vectorColumn }),
-    });
+    const source = await openFileSource(file, invocation, { memoryBytes: memoryBudgetBytes });
     const line = new ProgressLine();
     await using optimizer = await VectorBatchOptimizer.create({ threads: 0, memoryBudgetBytes });
     try {
@@ -72,7 +73,7 @@ const command: Command = {
         optimizer.ingest(source, sink, {
           signal,
           metric: (invocation.text('metric') ?? 'cosine') as Metric,
-          deadLetters: invocation.text('dead-letters') ?? `${basename(file)}.dead-letters.ndjson`,
+          deadLetters: invocation.text('dead-letters') ?? `${nameBeside(file)}.dead-letters.ndjson`,
           ...(ledger === undefined ? {} : { ledger: ledger.path, resume: invocation.flag('resume') }),
           ...(fixed === undefined ? {} : { fixed }),
           ...(policy === undefined ? {} : { policy: policy as PolicyName }),
@@ -82,7 +83,12 @@ const command: Command = {
       line.clear();
       if (ledger?.isTemporary) await rm(ledger.path, { force: true });
       const answer = ledger?.isTemporary ? { ...report, ledger: null } : report;
-      invocation.answer(answer, () => reportText(answer));
+      if (invocation.flag('dry-run')) {
+        const summary = summaryOf(source);
+        invocation.answer({ ...answer, source: summary }, () => dryRunText(report, summary));
+      } else {
+        invocation.answer(answer, () => reportText(answer));
+      }
       return report.rejected + report.before.rejected > 0 ? EXIT.deadLetters : EXIT.done;
     } catch (error) {
       line.clear();
@@ -119,7 +125,7 @@ function ledgerOption(
     );
   }
   return {
-    path: named ?? `${basename(file)}.ledger`,
+    path: named ?? `${nameBeside(file)}.ledger`,
     isTemporary: named === undefined && !resume,
   };
 }
@@ -144,6 +150,26 @@ function fixedOption(invocation: Invocation): Setting | undefined {
   return { batchSize: Number(match[1]), concurrency: Number(match[2]) };
 }
 
+/** What the load would do: what was read and checked, and what would be refused. */
+const dryRunText = (report: IngestReport, summary: SourceSummary): string =>
+  [
+    `${formatCount(report.acknowledged)} of ${formatCount(report.items)} records would be loaded: ${summaryText(summary)}`,
+    `  read          in ${formatDuration(report.seconds * 1000)}, peak memory ${formatBytes(report.peakRssBytes)}`,
+    ...deadLetterLines(report),
+  ].join('\n');
+
+function deadLetterLines(report: IngestReport): string[] {
+  const reasons = Object.entries(report.rejectedByCode).map(
+    ([code, count]) => `${formatCount(count)} ${code}`,
+  );
+  return [
+    ...(report.rejected > 0
+      ? [`  dead letters  ${formatCount(report.rejected)} in ${report.deadLetters}: ${reasons.join(', ')}`]
+      : []),
+    ...report.warnings.map((warning) => `  warning       ${warning}`),
+  ];
+}
+
 function reportText(report: IngestReport): string {
   const { latencyMs, best } = report;
   const lines = [
@@ -156,16 +182,7 @@ function reportText(report: IngestReport): string {
   if (report.resumedFrom > 0) {
     lines.push(`  resumed       after ${formatCount(report.resumedFrom)} records settled before`);
   }
-  if (report.rejected > 0) {
-    const reasons = Object.entries(report.rejectedByCode).map(
-      ([code, count]) => `${formatCount(count)} ${code}`,
-    );
-    lines.push(
-      `  dead letters  ${formatCount(report.rejected)} in ${report.deadLetters}: ${reasons.join(', ')}`,
-    );
-  }
-  for (const warning of report.warnings) lines.push(`  warning       ${warning}`);
-  return lines.join('\n');
+  return [...lines, ...deadLetterLines(report)].join('\n');
 }
 
 export default command;

@@ -6,13 +6,16 @@ import type { BatchExecutionRecord } from '../core/types.js';
 import { METRICS, type Metric } from '../core/types.js';
 import { formatCount, formatDuration, parseDuration } from '../core/units.js';
 import type { TuneProgress, TuneReport } from '../ingest/tune-report.js';
-import { openSource } from '../sources/index.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, numberOption, requiredText } from './command.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine } from './progress-line.js';
+import { COLUMN_OPTIONS, openFileSource } from './source-options.js';
 import { surfaceText } from './surface.js';
 import { surfaceSvg } from './surface-svg.js';
+
+/** For reading some vectors of a file. */
+const SPECIMEN_BYTES = 512e6;
 
 const command: Command = {
   summary: 'measures a database and finds its best batch size and concurrency',
@@ -22,6 +25,7 @@ const command: Command = {
     { name: 'to', value: 'URL', text: 'the database; trials run in scratch collections that are removed' },
     { name: 'dim', value: 'D', text: 'components of a vector (default: those of --source)' },
     { name: 'source', value: 'FILE', text: 'whose vectors to write (default: synthetic ones, in clusters)' },
+    ...COLUMN_OPTIONS.filter(({ name }) => name !== 'id-column'),
     { name: 'metric', value: 'NAME', text: `${METRICS.join(', ')} (default cosine)` },
     {
       name: 'budget',
@@ -38,7 +42,10 @@ const command: Command = {
     const budget = invocation.text('budget');
     const budgetMs = budget === undefined ? undefined : parseDuration(budget, '--budget');
     const file = invocation.text('source');
-    const source = file === undefined ? undefined : await openSource(file);
+    const source =
+      file === undefined
+        ? undefined
+        : await openFileSource(file, invocation, { memoryBytes: SPECIMEN_BYTES });
     const dimension = numberOption(invocation, 'dim', source?.dimension);
     const records = recordsFile(invocation.text('records'));
     const line = new ProgressLine();

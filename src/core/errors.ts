@@ -6,6 +6,8 @@ export const ERROR_CODES = {
   VBO_ERR_BLOCK_MAGIC: 'The bytes are not a compact block, or one of an unknown version.',
   VBO_ERR_BLOCK_TRUNCATED: 'A compact block is shorter or longer than its header says.',
   VBO_ERR_CLOSED: 'The optimizer, pool, source or sink was used after close().',
+  VBO_ERR_COLUMN:
+    'The file has no column that can hold what was asked for, or several; the message lists them.',
   VBO_ERR_DIMENSION: 'A vector does not have the dimension of the others.',
   VBO_ERR_DUPLICATE_ID: 'An id occurred before in the same load; the first occurrence is kept.',
   VBO_ERR_ERROR_BUDGET: 'Too large a share of the records failed; the load was stopped.',

@@ -3,9 +3,9 @@ import type * as LanceDb from '@lancedb/lancedb';
 import type * as Arrow from 'apache-arrow';
 import { checkOneOf, describe } from '../core/check.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
+import { importOptional } from '../core/optional.js';
 import type { Batch, Sink, SinkLimits, SinkOpenOptions, WriteOutcome } from '../ingest/ports.js';
 import { ArrowBatchWriter, type IdColumn } from './arrow.js';
-import { importOptional } from './optional.js';
 import { pathOfUrl } from './url.js';
 
 const INSTALL = 'npm install @lancedb/lancedb apache-arrow@18.1.0';

@@ -1,5 +1,5 @@
+import { importOptional } from '../core/optional.js';
 import { NebulaError } from './nebula-outcome.js';
-import { importOptional } from './optional.js';
 
 const INSTALL = 'npm install --ignore-scripts @nebula-contrib/nebula-nodejs';
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -1,6 +1,6 @@
 import type { PGlite } from '@electric-sql/pglite';
 import { checkOneOf } from '../core/check.js';
-import { importOptional } from './optional.js';
+import { importOptional } from '../core/optional.js';
 import { PgVectorSink } from './pgvector.js';
 import type { PgEngine, PgStatement } from './pgvector-table.js';
 import { tableOf } from './sql-table.js';

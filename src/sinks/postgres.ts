@@ -1,7 +1,7 @@
 import type { Pool, PoolClient, PoolConfig } from 'pg';
 import { checkNumber, checkOneOf, describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
-import { importOptional } from './optional.js';
+import { importOptional } from '../core/optional.js';
 import { PgVectorSink } from './pgvector.js';
 import type { PgEngine, PgStatement } from './pgvector-table.js';
 import { CopyIn } from './postgres-copy.js';

@@ -1,8 +1,8 @@
 import { describe } from '../core/check.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
+import { importOptional } from '../core/optional.js';
 import type { Batch, Sink, SinkLimits, SinkOpenOptions, WriteOutcome } from '../ingest/ports.js';
 import { toJson } from './json.js';
-import { importOptional } from './optional.js';
 import { type ColumnInfo, fitColumns, quoted, tableOf } from './sql-table.js';
 import { sqliteOutcome } from './sqlite-outcome.js';
 import { pathOfUrl } from './url.js';

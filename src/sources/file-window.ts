@@ -1,9 +1,9 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { describe } from '../core/check.js';
-import { VectorBatchError } from '../core/errors.js';
+import { FileBytes } from './file-bytes.js';
+import { GUNZIP_START_BYTES, GunzipBytes, isGzip } from './gunzip.js';
 
 /**
- * A window that slides over a file in one reused buffer: whatever the file's size, memory is the window's.
+ * A window that slides over a file in one reused buffer: whatever the file's size, memory is the window's. What a
+ * gzip file holds is seen as if it were not compressed.
  *
  * ```
  * buffer  | unread bytes ............. | free |
@@ -14,45 +14,37 @@ import { VectorBatchError } from '../core/errors.js';
  */
 export class FileWindow {
   readonly path: string;
+  /** Infinity where it is not known: the file is compressed. */
   readonly totalBytes: number;
   /** The storage. Replaced when the window grows; its first byte is always aligned. */
   bytes: Buffer<ArrayBuffer>;
   start = 0;
   end = 0;
-  readonly #handle: FileHandle;
+  readonly #file: FileBytes;
+  readonly #gunzip: GunzipBytes | undefined;
   #nextOffset = 0;
   /** A read found nothing: the end, even if the file was longer when it was opened. */
   #isExhausted = false;
+  /** Why nothing more can be read; thrown when what is at hand does not suffice. */
+  #failure: unknown;
 
-  private constructor(path: string, handle: FileHandle, totalBytes: number, capacityBytes: number) {
-    this.path = path;
-    this.#handle = handle;
-    this.totalBytes = totalBytes;
+  private constructor(file: FileBytes, gunzip: GunzipBytes | undefined, capacityBytes: number) {
+    this.path = file.path;
+    this.#file = file;
+    this.#gunzip = gunzip;
+    this.totalBytes = gunzip ? Number.POSITIVE_INFINITY : file.totalBytes;
     this.bytes = Buffer.allocUnsafeSlow(capacityBytes);
   }
 
-  /** @throws VBO_ERR_FILE_NOT_FOUND, VBO_ERR_FILE_EMPTY */
-  static async open(path: string, capacityBytes: number): Promise<FileWindow> {
-    let handle: FileHandle | undefined;
-    try {
-      handle = await open(path, 'r');
-      const stat = await handle.stat();
-      if (!stat.isFile()) throw new Error('it is not a regular file');
-      if (stat.size === 0) {
-        throw new VectorBatchError('VBO_ERR_FILE_EMPTY', `${describe(path)} is empty: 0 bytes.`, {
-          details: { path },
-        });
-      }
-      return new FileWindow(path, handle, stat.size, capacityBytes);
-    } catch (cause) {
-      await handle?.close();
-      if (cause instanceof VectorBatchError) throw cause;
-      throw new VectorBatchError(
-        'VBO_ERR_FILE_NOT_FOUND',
-        `Cannot read ${describe(path)}: ${(cause as Error).message}.`,
-        { cause, details: { path } },
-      );
-    }
+  /**
+   * @param raw shows a gzip file as it is
+   * @throws VBO_ERR_FILE_NOT_FOUND, VBO_ERR_FILE_EMPTY
+   */
+  static async open(path: string, capacityBytes: number, { raw = false } = {}): Promise<FileWindow> {
+    const file = await FileBytes.open(path);
+    const start = Buffer.alloc(raw ? 0 : GUNZIP_START_BYTES);
+    if (start.length > 0) await file.readInto(start, 0, 0);
+    return new FileWindow(file, isGzip(start) ? new GunzipBytes(path) : undefined, capacityBytes);
   }
 
   /** Unread bytes at hand. */
@@ -70,6 +62,22 @@ export class FileWindow {
     return this.#isExhausted || this.#nextOffset >= this.totalBytes;
   }
 
+  /** What the file holds is compressed. */
+  get isCompressed(): boolean {
+    return this.#gunzip !== undefined;
+  }
+
+  /** Position after the last byte that was read: where the file ends, once it did. */
+  get endOffset(): number {
+    return this.#nextOffset;
+  }
+
+  /** Bytes on disk: how many were used, and all. */
+  get progress(): { readBytes: number; totalBytes: number } {
+    const readBytes = this.#gunzip ? this.#gunzip.compressedBytes : this.offset;
+    return { readBytes, totalBytes: this.#file.totalBytes };
+  }
+
   /** Drops what is unread and continues at `offset`. */
   seek(offset: number): void {
     this.start = this.end = 0;
@@ -84,6 +92,7 @@ export class FileWindow {
   /**
    * Fills the buffer from the file and returns the unread bytes at hand: fewer than `minBytes` only where
    * the file ends. Grows the buffer if it cannot hold `minBytes`.
+   * @throws VBO_ERR_FILE_TRUNCATED, VBO_ERR_FILE_FORMAT if compressed data is damaged before `minBytes` are at hand
    */
   async refill(minBytes: number): Promise<number> {
     if (minBytes > this.bytes.length) {
@@ -95,13 +104,15 @@ export class FileWindow {
     }
     this.end -= this.start;
     this.start = 0;
-    while (this.end < this.bytes.length) {
-      const { bytesRead } = await this.#handle.read(
-        this.bytes,
-        this.end,
-        this.bytes.length - this.end,
-        this.#nextOffset,
-      );
+    const from = this.#gunzip ?? this.#file;
+    while (this.end < this.bytes.length && this.#failure === undefined) {
+      let bytesRead = 0;
+      try {
+        bytesRead = await from.readInto(this.bytes, this.end, this.#nextOffset);
+      } catch (error) {
+        this.#failure = error;
+        break;
+      }
       if (bytesRead === 0) {
         this.#isExhausted = true;
         break;
@@ -109,10 +120,12 @@ export class FileWindow {
       this.end += bytesRead;
       this.#nextOffset += bytesRead;
     }
+    if (this.#failure !== undefined && this.end < minBytes) throw this.#failure;
     return this.end;
   }
 
-  close(): Promise<void> {
-    return this.#handle.close();
+  async close(): Promise<void> {
+    this.#gunzip?.close();
+    await this.#file.close();
   }
 }

@@ -11,7 +11,7 @@ const SAMPLE_BYTES = 4096;
  * @throws VBO_ERR_FILE_NOT_FOUND, VBO_ERR_FILE_EMPTY
  */
 export async function fingerprintFile(path: string, how = ''): Promise<string> {
-  const window = await FileWindow.open(path, SAMPLE_BYTES);
+  const window = await FileWindow.open(path, SAMPLE_BYTES, { raw: true });
   try {
     const { totalBytes } = window;
     const hash = createHash('sha256').update(how);

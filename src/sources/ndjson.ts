@@ -5,7 +5,7 @@ import type { Source, SourceChunk } from '../ingest/ports.js';
 import { FileWindow } from './file-window.js';
 import { fingerprintFile } from './fingerprint.js';
 import { type Line, LineReader, MAX_LINE_BYTES } from './line-reader.js';
-import type { RecordColumns } from './record.js';
+import { columnsText, type RecordColumns } from './record.js';
 import { type RecordShape, RowCollector, shapeOf } from './row-collector.js';
 
 /** How many lines at the start may be unreadable before the file is taken for something else. */
@@ -26,17 +26,18 @@ export interface NdjsonOptions extends RecordColumns {
 export class NdjsonSource implements Source {
   readonly name: string;
   readonly dimension: number;
+  readonly idType?: 'string' | 'number';
   readonly #shape: RecordShape;
   readonly #options: NdjsonOptions;
-  readonly #totalBytes: number;
-  #readBytes = 0;
+  #progress: { readBytes: number; totalBytes: number };
 
-  private constructor(path: string, shape: RecordShape, totalBytes: number, options: NdjsonOptions) {
-    this.name = path;
+  private constructor(window: FileWindow, shape: RecordShape, options: NdjsonOptions) {
+    this.name = window.path;
     this.dimension = shape.dimension;
+    if (shape.idType) this.idType = shape.idType;
     this.#shape = shape;
     this.#options = options;
-    this.#totalBytes = totalBytes;
+    this.#progress = { ...window.progress, readBytes: 0 };
   }
 
   /**
@@ -55,7 +56,7 @@ export class NdjsonSource implements Source {
           const parsed = parseLine(line);
           if (isCutOff(line, parsed)) throw truncated(window, line, seen);
           const shape = 'problem' in parsed ? parsed.problem : shapeOf(parsed.value, options);
-          if (typeof shape !== 'string') return new NdjsonSource(path, shape, window.totalBytes, options);
+          if (typeof shape !== 'string') return new NdjsonSource(window, shape, options);
           firstProblem ??= `line ${line.number} ${shape}`;
           seen++;
         }
@@ -73,12 +74,11 @@ export class NdjsonSource implements Source {
   }
 
   progress(): { readBytes: number; totalBytes: number } {
-    return { readBytes: this.#readBytes, totalBytes: this.#totalBytes };
+    return this.#progress;
   }
 
   fingerprint(): Promise<string> {
-    const { idColumn, vectorColumn } = this.#options;
-    return fingerprintFile(this.name, JSON.stringify([idColumn ?? null, vectorColumn ?? null]));
+    return fingerprintFile(this.name, columnsText(this.#options));
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<SourceChunk, void, undefined> {
@@ -130,7 +130,7 @@ export class NdjsonSource implements Source {
           }
           position++;
         }
-        this.#readBytes = window.offset;
+        this.#progress = window.progress;
         if (!rows.isEmpty) yield rows.take();
         if (failure) throw failure;
       }
@@ -159,14 +159,14 @@ const isCutOff = (line: Line, parsed: ParsedLine): boolean =>
 function truncated(window: FileWindow, line: Line, row: number): VectorBatchError {
   return new VectorBatchError(
     'VBO_ERR_FILE_TRUNCATED',
-    `${describe(window.path)} ends at byte ${window.totalBytes}, in row ${row} (line ${line.number}, which starts at byte ${line.byteOffset}).`,
+    `${describe(window.path)} ends at byte ${window.endOffset}, in row ${row} (line ${line.number}, which starts at byte ${line.byteOffset}).`,
     {
       details: {
         path: window.path,
         row,
         line: line.number,
         byteOffset: line.byteOffset,
-        totalBytes: window.totalBytes,
+        totalBytes: window.endOffset,
       },
     },
   );

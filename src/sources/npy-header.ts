@@ -29,7 +29,7 @@ export interface NpyHeader {
  * @throws VBO_ERR_FILE_FORMAT, VBO_ERR_FILE_TRUNCATED
  */
 export async function readNpyHeader(window: FileWindow): Promise<NpyHeader> {
-  const { path, totalBytes } = window;
+  const { path } = window;
   const refuse = (problem: string, details: Record<string, unknown> = {}) =>
     new VectorBatchError('VBO_ERR_FILE_FORMAT', `${describe(path)} ${problem}`, {
       details: { path, ...details },
@@ -38,8 +38,8 @@ export async function readNpyHeader(window: FileWindow): Promise<NpyHeader> {
     if ((await window.refill(byteLength)) >= byteLength) return;
     throw new VectorBatchError(
       'VBO_ERR_FILE_TRUNCATED',
-      `${describe(path)} ends at byte ${totalBytes}, inside its .npy header of at least ${byteLength} bytes.`,
-      { details: { path, row: 0, byteOffset: 0, totalBytes } },
+      `${describe(path)} ends at byte ${window.endOffset}, inside its .npy header of at least ${byteLength} bytes.`,
+      { details: { path, row: 0, byteOffset: 0, totalBytes: window.endOffset } },
     );
   };
 

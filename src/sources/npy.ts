@@ -12,21 +12,20 @@ import { type NpyHeader, readNpyHeader } from './npy-header.js';
 export class NpySource implements Source {
   readonly name: string;
   readonly dimension: number;
-  /** Complete rows in the file, at most as many as the header promises. */
+  /** Complete rows in the file, at most as many as the header promises; what it promises if the file is compressed. */
   readonly count: number;
   readonly #header: NpyHeader;
   readonly #chunkBytes: number;
-  readonly #totalBytes: number;
-  #readBytes = 0;
+  #progress: { readBytes: number; totalBytes: number };
 
-  private constructor(path: string, header: NpyHeader, totalBytes: number, chunkBytes: number) {
+  private constructor(window: FileWindow, header: NpyHeader, chunkBytes: number) {
     const rowBytes = header.dimension * header.element.byteLength;
-    this.name = path;
+    this.name = window.path;
     this.dimension = header.dimension;
-    this.count = Math.min(header.rows, Math.floor((totalBytes - header.dataOffset) / rowBytes));
+    this.count = Math.min(header.rows, Math.floor((window.totalBytes - header.dataOffset) / rowBytes));
     this.#header = header;
     this.#chunkBytes = chunkBytes;
-    this.#totalBytes = totalBytes;
+    this.#progress = { ...window.progress, readBytes: 0 };
   }
 
   /**
@@ -36,14 +35,14 @@ export class NpySource implements Source {
   static async open(path: string, chunkBytes: number): Promise<NpySource> {
     const window = await FileWindow.open(path, 1024);
     try {
-      return new NpySource(path, await readNpyHeader(window), window.totalBytes, chunkBytes);
+      return new NpySource(window, await readNpyHeader(window), chunkBytes);
     } finally {
       await window.close();
     }
   }
 
   progress(): { readBytes: number; totalBytes: number } {
-    return { readBytes: this.#readBytes, totalBytes: this.#totalBytes };
+    return this.#progress;
   }
 
   fingerprint(): Promise<string> {
@@ -74,22 +73,24 @@ export class NpySource implements Source {
         if (complete === 0) {
           throw new VectorBatchError(
             'VBO_ERR_FILE_TRUNCATED',
-            `${describe(path)} ends at byte ${window.totalBytes}, in row ${row} of ${rows} (which starts at byte ${window.offset}).`,
-            { details: { path, row, rows, byteOffset: window.offset, totalBytes: window.totalBytes } },
+            `${describe(path)} ends at byte ${window.endOffset}, in row ${row} of ${rows} (which starts at byte ${window.offset}).`,
+            { details: { path, row, rows, byteOffset: window.offset, totalBytes: window.endOffset } },
           );
         }
         const bytes = window.bytes.subarray(0, complete * rowBytes);
         if (bigEndian) element.swap?.(bytes);
         window.consume(bytes.length);
-        this.#readBytes = window.offset;
+        this.#progress = window.progress;
         yield { positions: { first: row }, vectors: element.decode(bytes, out) };
         row += complete;
       }
-      if (window.offset < window.totalBytes) {
+      if ((await window.refill(1)) > 0) {
+        const { offset, endOffset, totalBytes } = window;
+        const rest = Number.isFinite(totalBytes) ? totalBytes - offset : `at least ${endOffset - offset}`;
         throw new VectorBatchError(
           'VBO_ERR_FILE_FORMAT',
-          `${describe(path)} holds ${window.totalBytes - window.offset} bytes after the ${rows} rows its header promises; they were not read.`,
-          { details: { path, rows, byteOffset: window.offset, totalBytes: window.totalBytes } },
+          `${describe(path)} holds ${rest} bytes after the ${rows} rows its header promises; they were not read.`,
+          { details: { path, rows, byteOffset: offset, totalBytes } },
         );
       }
     } finally {

@@ -27,7 +27,7 @@ export function shapeOf(value: unknown, columns: RecordColumns): RecordShape | s
   return {
     dimension: record.vector.length,
     ...(record.id !== undefined && { idType: typeof record.id as 'string' | 'number' }),
-    hasPayloads: record.vector !== value,
+    hasPayloads: record.vector !== value && columns.payloadColumns?.length !== 0,
   };
 }
 
@@ -65,12 +65,17 @@ export class RowCollector {
    * @param line the record's text, where it has one
    */
   add(value: unknown, position: number, place: string, line?: Buffer): void {
-    const { dimension, idType, hasPayloads } = this.#shape;
     const record = parseRecord(value, this.#columns);
     if (typeof record === 'string') {
       this.reject(position, 'VBO_ERR_RECORD', `${place} ${record}.`, line?.toString());
-      return;
+    } else {
+      this.addRecord(record, position, place, line);
     }
+  }
+
+  /** As `add`, of a record that was taken apart already. */
+  addRecord(record: ParsedRecord, position: number, place: string, line?: Buffer): void {
+    const { dimension, idType, hasPayloads } = this.#shape;
     const { id, vector, payload } = record;
     const refuse = (code: ErrorCode, problem: string) =>
       this.reject(position, code, `${place} ${problem}.`, line?.toString(), record);

@@ -24,23 +24,17 @@ export class VecsSource implements Source {
   readonly count?: number;
   readonly #element: ElementType;
   readonly #chunkBytes: number;
-  readonly #totalBytes: number;
-  #readBytes = 0;
+  #progress: { readBytes: number; totalBytes: number };
 
-  private constructor(
-    path: string,
-    element: ElementType,
-    dimension: number,
-    totalBytes: number,
-    chunkBytes: number,
-  ) {
+  private constructor(window: FileWindow, element: ElementType, dimension: number, chunkBytes: number) {
+    const { totalBytes } = window;
     const recordBytes = PREFIX_BYTES + dimension * element.byteLength;
-    this.name = path;
+    this.name = window.path;
     this.dimension = dimension;
     if (totalBytes % recordBytes === 0) this.count = totalBytes / recordBytes;
     this.#element = element;
     this.#chunkBytes = chunkBytes;
-    this.#totalBytes = totalBytes;
+    this.#progress = { ...window.progress, readBytes: 0 };
   }
 
   /**
@@ -53,14 +47,14 @@ export class VecsSource implements Source {
       if ((await window.refill(PREFIX_BYTES)) < PREFIX_BYTES) throw truncated(window, 0);
       const dimension = window.bytes.readInt32LE(0);
       if (!isPlausible(dimension)) throw implausible(window, 0, dimension);
-      return new VecsSource(path, VECS_ELEMENTS[format], dimension, window.totalBytes, chunkBytes);
+      return new VecsSource(window, VECS_ELEMENTS[format], dimension, chunkBytes);
     } finally {
       await window.close();
     }
   }
 
   progress(): { readBytes: number; totalBytes: number } {
-    return { readBytes: this.#readBytes, totalBytes: this.#totalBytes };
+    return this.#progress;
   }
 
   fingerprint(): Promise<string> {
@@ -121,7 +115,7 @@ export class VecsSource implements Source {
           neededBytes = PREFIX_BYTES;
           position++;
         }
-        this.#readBytes = window.offset;
+        this.#progress = window.progress;
         if (positions.length > 0 || rejected.length > 0) {
           yield {
             positions: rejected.length === 0 ? { first: positions[0]! } : positions,
@@ -143,7 +137,7 @@ export class VecsSource implements Source {
 }
 
 function truncated(window: FileWindow, row: number): VectorBatchError {
-  const { path, offset, totalBytes } = window;
+  const { path, offset, endOffset: totalBytes } = window;
   return new VectorBatchError(
     'VBO_ERR_FILE_TRUNCATED',
     `${describe(path)} ends at byte ${totalBytes}, in row ${row} (which starts at byte ${offset}).`,

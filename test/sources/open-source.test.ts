@@ -1,6 +1,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { openSource } from '../../src/sources/index.js';
 import { npy, temporaryFolder } from './files.js';
@@ -8,20 +9,28 @@ import { npy, temporaryFolder } from './files.js';
 const folder = temporaryFolder();
 
 describe('openSource', () => {
-  test.each(['none.npy', 'none.ndjson', 'none.fvecs', '.'])('does not find %s', async (name) => {
-    await expect(openSource(join(folder.path, name))).rejects.toMatchObject({
-      code: 'VBO_ERR_FILE_NOT_FOUND',
-      details: { path: join(folder.path, name) },
-    });
-  });
+  test.each(['none.npy', 'none.ndjson', 'none.fvecs', 'none.parquet', 'none.npy.gz'])(
+    'does not find %s',
+    async (name) => {
+      await expect(openSource(join(folder.path, name))).rejects.toMatchObject({
+        code: 'VBO_ERR_FILE_NOT_FOUND',
+        details: { path: join(folder.path, name) },
+      });
+    },
+  );
 
-  test.each(['e.npy', 'e.ndjson', 'e.bvecs', 'e.bin'])('says that %s is empty', async (name) => {
-    await expect(openSource(folder.write(name, ''))).rejects.toMatchObject({ code: 'VBO_ERR_FILE_EMPTY' });
-  });
+  test.each(['e.npy', 'e.ndjson', 'e.bvecs', 'e.bin', 'e.parquet', 'e.arrow', 'e.npy.gz'])(
+    'says that %s is empty',
+    async (name) => {
+      await expect(openSource(folder.write(name, ''))).rejects.toMatchObject({ code: 'VBO_ERR_FILE_EMPTY' });
+    },
+  );
 
   test.each([
-    ['v.parquet', Buffer.from('PAR1....'), /a Parquet file/],
-    ['v.ndjson', Buffer.from([0x1f, 0x8b, 8, 0]), /gzip file; decompress/],
+    ['v.parquet', Buffer.from('PARE....'), /an encrypted Parquet file/],
+    ['v.feather', Buffer.from('FEA1....'), /Feather file of version 1/],
+    ['v.arrow', Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), /zstd file; decompress/],
+    ['v.parquet.gz', gzipSync(Buffer.from('PAR1....')), /gzip file that holds parquet.*decompress/],
     ['v.jsonl', Buffer.from([0xff, 0xfe, 0x7b, 0]), /UTF-16/],
     ['v.bin', Buffer.from('hello'), /starts with the bytes 68656c6c6f; expected one of \.npy/],
   ])('says what %s is instead', async (name, bytes, message) => {

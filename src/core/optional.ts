@@ -1,7 +1,7 @@
-import { VectorBatchError } from '../core/errors.js';
+import { VectorBatchError } from './errors.js';
 
 /**
- * Imports a database's package, which is an optional peer dependency.
+ * Imports a package that is an optional peer dependency.
  * @throws VBO_ERR_MISSING_PACKAGE naming the command that installs it
  */
 export async function importOptional<T>(name: string, load: () => Promise<T>, install: string): Promise<T> {

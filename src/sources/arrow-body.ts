@@ -1,0 +1,85 @@
+import { compressors } from 'hyparquet-compressors';
+import { VectorBatchError } from '../core/errors.js';
+import { formatBytes } from '../core/units.js';
+import type { BatchLayout } from './arrow-messages.js';
+import type { FileBytes } from './file-bytes.js';
+import { decompressLz4Frame } from './lz4-frame.js';
+
+/** Before a compressed buffer: its length when decompressed, -1 if it is not compressed after all. */
+const LENGTH_BYTES = 8;
+
+/**
+ * The buffers of a record batch, read in pieces where they lie in the file. A compressed one is decompressed as a
+ * whole when a piece of it is first asked for, and kept.
+ */
+export class ArrowBody {
+  readonly layout: BatchLayout;
+  readonly #file: FileBytes;
+  readonly #offset: number;
+  readonly #bodyLength: number;
+  readonly #memoryBytes: number;
+  readonly #decompressed = new Map<number, Uint8Array>();
+  #heldBytes = 0;
+
+  /** @param memoryBytes that decompressed buffers may take */
+  constructor(
+    file: FileBytes,
+    place: { bodyOffset: number; bodyLength: number; layout: BatchLayout },
+    memoryBytes: number,
+  ) {
+    this.layout = place.layout;
+    this.#file = file;
+    this.#offset = place.bodyOffset;
+    this.#bodyLength = place.bodyLength;
+    this.#memoryBytes = memoryBytes;
+  }
+
+  /** Bytes `from`..`to` of a buffer, in memory of their own whose start is aligned; none of a buffer that is empty. */
+  async read(buffer: number, from: number, to: number): Promise<Uint8Array> {
+    const place = this.layout.buffers[buffer];
+    if (!place) throw new Error(`it has ${this.layout.buffers.length} buffers, fewer than its schema needs`);
+    if (place.length === 0) return new Uint8Array(0);
+    if (!(from >= 0 && to >= from && place.offset >= 0 && place.offset + place.length <= this.#bodyLength)) {
+      throw new Error(`buffer ${buffer} lies outside its body`);
+    }
+    if (this.layout.codec) {
+      const bytes = await this.#decompress(buffer, place);
+      if (to > bytes.length) throw new Error(`buffer ${buffer} ends at byte ${bytes.length} of ${to}`);
+      return bytes.slice(from, to);
+    }
+    if (to > place.length) throw new Error(`buffer ${buffer} ends at byte ${place.length} of ${to}`);
+    return this.#file.read(this.#offset + place.offset + from, to - from);
+  }
+
+  async #decompress(buffer: number, place: { offset: number; length: number }): Promise<Uint8Array> {
+    const known = this.#decompressed.get(buffer);
+    if (known) return known;
+    const bytes = await this.#file.read(this.#offset + place.offset, place.length);
+    const byteLength = Number(bytes.readBigInt64LE(0));
+    // Not a Buffer: its slice() would not copy.
+    const data = new Uint8Array(bytes.buffer, LENGTH_BYTES);
+    if (byteLength > 1000 * data.length || byteLength < -1) {
+      throw new Error(`buffer ${buffer} claims ${byteLength} bytes in ${data.length}`);
+    }
+    this.#heldBytes += Math.max(byteLength, 0) + data.length;
+    if (this.#heldBytes > this.#memoryBytes) {
+      throw new VectorBatchError(
+        'VBO_ERR_MEMORY',
+        `A record batch of ${this.layout.rows} rows in ${JSON.stringify(this.#file.path)} is compressed: decompressing its columns takes ${formatBytes(this.#heldBytes)} or more, ${formatBytes(this.#memoryBytes)} are allowed. Allow more, or write the file with smaller batches or uncompressed.`,
+        { details: { neededBytes: this.#heldBytes, memoryBytes: this.#memoryBytes } },
+      );
+    }
+    const out = byteLength === -1 ? data : this.#contents(data, byteLength);
+    if (byteLength !== -1 && out.length !== byteLength) {
+      throw new Error(`buffer ${buffer} holds ${out.length} bytes; expected ${byteLength}`);
+    }
+    this.#decompressed.set(buffer, out);
+    return out;
+  }
+
+  #contents(data: Uint8Array, byteLength: number): Uint8Array {
+    return this.layout.codec === 'lz4'
+      ? decompressLz4Frame(data, byteLength)
+      : compressors.ZSTD!(data, byteLength);
+  }
+}
