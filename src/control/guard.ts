@@ -18,29 +18,36 @@ export interface GuardOptions {
 
 /** On push-back the permits fall below the level that was refused, but to no less than this share, at most once per round trip. */
 const DECREASE = 0.5;
-/** A permit comes back after so many successes per permit; doubled each time the regained permit is pushed back. */
-const RECOVERY = 8;
-const MOST_RECOVERY = 512;
+/** A level that was refused is tried again after so many successes per permit; doubled each time it is refused again. */
+const PATIENCE = 2;
+const MOST_PATIENCE = 512;
 /** Weight of a new sample in the mean bytes per row. */
 const ROW_BYTES_WEIGHT = 0.2;
 
 /**
  * The envelope every policy runs in, itself a policy. It clamps the set-point to what the sink, the memory
  * and the caller allow, learns size limits from refusals, and answers push-back by multiplicative decrease
- * and additive recovery of the permits (AIMD, Chiu and Jain 1989), so that a policy that has gone wrong
- * can waste time but neither flood the database nor exhaust the memory.
+ * and recovery of the permits, so that a policy that has gone wrong can waste time but neither flood the
+ * database nor exhaust the memory. Recovery is that of TCP: doubled every round trip below the level that was
+ * last refused (slow start, Jacobson 1988), one permit at a time above it. A level that is refused again and again
+ * is tried ever more rarely; a single request that is pushed back shows that their number is not the cause, and
+ * nothing is held against any level then.
  */
 export class Guard implements Policy {
   readonly #policy: Policy;
   readonly #options: GuardOptions;
   #maxBatchSize: number;
   #maxBatchBytes: number;
+  /** The longest request that was taken; 0 once one that long was refused. */
+  #acceptedBytes = 0;
   #bytesPerRow: number;
   /** Permits that push-back has left. */
   #ceiling: number;
   #decreasedMs = Number.NEGATIVE_INFINITY;
   #successes = 0;
-  #recovery = RECOVERY;
+  /** The lowest level that was pushed back and has not been seen to work since. */
+  #refused = Number.POSITIVE_INFINITY;
+  #patience = PATIENCE;
   #bounds: Bounds;
 
   constructor(policy: Policy, options: GuardOptions) {
@@ -111,30 +118,48 @@ export class Guard implements Policy {
     if (sample.outcome === 'ok' && sample.bytes / sample.rows > this.#bytesPerRow) {
       this.#bytesPerRow += ROW_BYTES_WEIGHT * (sample.bytes / sample.rows - this.#bytesPerRow);
     }
+    if (sample.outcome === 'ok') this.#acceptedBytes = Math.max(this.#acceptedBytes, sample.bytes);
     if (sample.outcome !== 'shrink') return;
     const { maxRows, maxBytes } = sample.limits ?? {};
     if (maxRows !== undefined) this.#maxBatchSize = Math.max(1, Math.min(this.#maxBatchSize, maxRows));
     if (maxBytes !== undefined) this.#maxBatchBytes = Math.max(1, Math.min(this.#maxBatchBytes, maxBytes));
     const told = (maxRows ?? Infinity) < sample.rows || (maxBytes ?? Infinity) < sample.bytes;
-    // The sink did not say how much is too much: half of what it refused is the next guess.
-    if (!told) this.#maxBatchBytes = Math.max(1, Math.min(this.#maxBatchBytes, sample.bytes / 2));
+    if (told) return;
+    // The sink did not say how much is too much: the longest it took, or half of what it refused, is the next guess.
+    if (this.#acceptedBytes >= sample.bytes) this.#acceptedBytes = 0;
+    const guess = Math.max(this.#acceptedBytes, sample.bytes / 2);
+    this.#maxBatchBytes = Math.max(1, Math.min(this.#maxBatchBytes, guess));
   }
 
   #holdPermits(sample: BatchSample): void {
-    if (sample.outcome === 'backOff' || sample.outcome === 'timeOut') {
-      this.#successes = 0;
-      // Requests sent before the last decrease say nothing about the permits after it.
-      if (sample.startMs < this.#decreasedMs) return;
-      this.#decreasedMs = sample.endMs;
-      const inUse = clampSetting(this.#policy.setting, this.#bounds).concurrency;
-      this.#recovery = Math.min(MOST_RECOVERY, this.#recovery * 2);
-      const accepted = Math.max(sample.inFlight - 1, Math.floor(inUse * DECREASE));
-      this.#ceiling = Math.max(1, Math.min(accepted, inUse - 1));
-    } else if (sample.outcome === 'ok' && this.#ceiling < this.#options.maxConcurrency) {
-      if (++this.#successes < this.#recovery * this.#ceiling) return;
-      this.#successes = 0;
-      this.#ceiling++;
+    if (sample.outcome === 'backOff' || sample.outcome === 'timeOut') this.#takePermits(sample);
+    else if (sample.outcome === 'ok' && this.#ceiling < this.#options.maxConcurrency) this.#givePermits();
+  }
+
+  #takePermits(sample: BatchSample): void {
+    this.#successes = 0;
+    // Requests sent before the last decrease say nothing about the permits after it.
+    if (sample.startMs < this.#decreasedMs) return;
+    this.#decreasedMs = sample.endMs;
+    const inUse = clampSetting(this.#policy.setting, this.#bounds).concurrency;
+    if (inUse === 1) {
+      this.#refused = Number.POSITIVE_INFINITY;
+      this.#patience = PATIENCE;
+    } else {
+      this.#patience = inUse < this.#refused ? PATIENCE : Math.min(MOST_PATIENCE, 2 * this.#patience);
+      this.#refused = Math.min(this.#refused, inUse);
     }
+    const accepted = Math.max(sample.inFlight - 1, Math.floor(inUse * DECREASE));
+    this.#ceiling = Math.max(1, Math.min(accepted, inUse - 1));
+  }
+
+  #givePermits(): void {
+    const isBelow = this.#ceiling === this.#refused - 1;
+    if (++this.#successes < (isBelow ? this.#patience : 1) * this.#ceiling) return;
+    this.#successes = 0;
+    if (this.#ceiling >= this.#refused) this.#refused = Number.POSITIVE_INFINITY;
+    const next = isBelow ? this.#refused : Math.min(2 * this.#ceiling, this.#refused - 1);
+    this.#ceiling = Math.min(next, this.#options.maxConcurrency);
   }
 
   #envelope(): Bounds {

@@ -24,6 +24,8 @@ const DRIFT_FACTOR = 1.3;
 /** Batches between two searches: doubled every time a search confirms what was known, so a noisy sink is left in peace. */
 const FIRST_PATIENCE = 32;
 const MOST_PATIENCE = 4096;
+/** Push-back that holds the requests in flight below those of the best setting for so many batches counts as lasting. */
+const LASTING_BATCHES = 64;
 /** Without any drift the neighbourhood is looked at again after so many times the patience. */
 const SECOND_LOOK = 2;
 
@@ -54,6 +56,9 @@ export class ModelGuidedPolicy implements Policy {
   /** On which side of what was known the last window of a well-known setting lay: slower -1, faster 1, neither 0. */
   #surprise: -1 | 0 | 1 = 0;
   #settledMs = 0;
+  #confinedBatches = 0;
+  /** The best setting before a confinement that lasted: returned to as soon as the envelope allows it again. */
+  #former: Setting | undefined;
   #patience = FIRST_PATIENCE;
 
   constructor(options: ModelGuidedOptions) {
@@ -66,7 +71,8 @@ export class ModelGuidedPolicy implements Policy {
   }
 
   get setting(): Decision {
-    return { ...(this.#window?.setting ?? this.best), reason: this.#reason };
+    const probed = this.#isConfined ? undefined : this.#window?.setting;
+    return { ...(probed ?? this.best), reason: this.#reason };
   }
 
   get best(): Setting {
@@ -78,15 +84,30 @@ export class ModelGuidedPolicy implements Policy {
   }
 
   limit(bounds: Bounds): void {
+    const wasConfined = this.#isConfined;
     this.#world.bounds = bounds;
+    if (this.#former && bounds.maxConcurrency >= this.#former.concurrency) {
+      this.#best = this.#former;
+      this.#former = undefined;
+      this.#start(searchAgain(this.best, this.#world));
+      return;
+    }
     const probed = this.#window?.setting;
-    if (probed && !this.#isGranted(probed)) this.#proceed(notMeasured(probed));
+    if (!probed || this.#isConfined) return;
+    if (!this.#isGranted(probed)) this.#proceed(notMeasured(probed));
+    // What was measured of the probe before the permits were taken may be from another time.
+    else if (wasConfined) this.#window = this.#window!.again(this.#nowMs);
   }
 
   observe(sample: BatchSample): void {
     this.#nowMs = sample.endMs;
     if (sample.remainingRows !== undefined) this.#world.remainingRows = sample.remainingRows;
     if (sample.outcome !== 'ok') return;
+    if (this.#isConfined) {
+      if (++this.#confinedBatches >= LASTING_BATCHES) this.#acceptConfinement();
+      return;
+    }
+    this.#confinedBatches = 0;
     if (this.#warmUp > 0) {
       if (--this.#warmUp === 0) this.#start(searchAll(this.best, this.#world));
     } else if (this.#window) {
@@ -144,6 +165,25 @@ export class ModelGuidedPolicy implements Policy {
     this.#settledBatches = 0;
     this.#driftedBatches = 0;
     this.#settledMs = this.#nowMs;
+  }
+
+  /** What was known of more requests in flight is of no use for now: what is best with fewer is found out. */
+  #acceptConfinement(): void {
+    const { knowledge } = this.#world;
+    this.#former = this.#best;
+    this.#best = this.best;
+    this.#confinedBatches = 0;
+    this.#warmUp = 0;
+    const search = knowledge.cells.length === 0 ? searchAll : searchAgain;
+    this.#start(search(this.best, this.#world));
+  }
+
+  /**
+   * Push-back has taken permits that the best setting needs. That may pass: until it does, or has lasted, there is
+   * nothing to search and nothing to learn.
+   */
+  get #isConfined(): boolean {
+    return this.#world.bounds.maxConcurrency < this.#best.concurrency;
   }
 
   #isGranted(setting: Setting): boolean {

@@ -170,7 +170,8 @@ function* refine(start: Setting, optimism: number, world: Surroundings): Search 
     if (knowledge.estimate(challenger) > knowledge.estimate(holder)) holder = challenger;
   }
   const measured = knowledge.cells.filter((cell) => sameSetting(cell, clampSetting(cell, world.bounds)));
-  return smallestWithin(measured, (setting) => estimateWith(knowledge, setting, -CAUTION)) ?? holder;
+  // The holder need not have been measured: the envelope may allow nothing that was.
+  return smallestWithin([holder, ...measured], (setting) => estimateWith(knowledge, setting, -CAUTION))!;
 }
 
 /** The smallest setting that may be within tolerance of the best, at most one step away from something measured. */

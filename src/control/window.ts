@@ -61,6 +61,11 @@ export class Window {
     this.#unsettled = ofOtherSize + Math.max(0, setting.concurrency - before.concurrency);
   }
 
+  /** An empty window for the same setting. */
+  again(openedMs: number): Window {
+    return new Window(this.setting, this.#length, openedMs, this.setting);
+  }
+
   /** Takes a sample if it belongs here; says whether it did. */
   add(sample: BatchSample): boolean {
     if (sample.outcome !== 'ok' || sample.startMs < this.#openedMs) return false;

@@ -58,6 +58,8 @@ export type AttemptObserver = (sample: BatchSample, error?: VectorBatchError) =>
 
 /** A parcel that is pushed back for this long ends the load. */
 const BACK_OFF_PATIENCE_MS = 600_000;
+/** A receiver that cannot be reached may be starting again: it is waited for so long, whatever the attempts. */
+const RESTART_PATIENCE_MS = 120_000;
 
 /**
  * Brings parcels to their receiver, whatever it takes: tries again what failed in passing, halves what is too
@@ -108,13 +110,12 @@ export class Delivery<P extends Parcel<P>, Ok extends { kind: 'ok' }> {
           break;
         case 'retry':
           parcel.mayBeStored = true;
-          if (++failures >= maxAttempts) throw outcome.error;
+          if (++failures >= maxAttempts && !mayReturn(outcome, clock.now() - startMs)) throw outcome.error;
       }
       const failure = outcome as Failure;
       logger.warn({ sequence, rows: parcel.count, attempt, outcome: failure.kind }, failure.error.message);
-      const retryAfterMs = failure.kind === 'backOff' ? failure.retryAfterMs : 0;
       // A load that ends does not wait: what was not acknowledged by now is reported as such.
-      const waited = await clock.sleep(retryDelayMs(attempt, random, retryAfterMs), stop).then(
+      const waited = await clock.sleep(retryDelayMs(failure, attempt, random), stop).then(
         () => true,
         () => false,
       );
@@ -178,3 +179,6 @@ export class Delivery<P extends Parcel<P>, Ok extends { kind: 'ok' }> {
     return { kind: 'retry', error };
   }
 }
+
+const mayReturn = ({ error }: { error: VectorBatchError }, waitedMs: number): boolean =>
+  error.code === 'VBO_ERR_SINK_UNREACHABLE' && waitedMs < RESTART_PATIENCE_MS;

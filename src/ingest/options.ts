@@ -41,7 +41,7 @@ export interface IngestOptions {
    * sent. Default false: an unfinished ledger is then refused with VBO_ERR_LEDGER_EXISTS.
    */
   resume?: boolean;
-  /** Attempts for a batch that fails in passing, 1..100. Default 5. */
+  /** Attempts for a batch that fails in passing, 1..100. Default 5; a sink that cannot be reached is tried for two minutes anyway. */
   maxAttempts?: number;
   /** Most requests in flight, 1..1024. Default: what the sink says, else 16. */
   maxConcurrency?: number;

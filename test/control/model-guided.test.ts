@@ -55,6 +55,51 @@ describe('the model-guided policy', () => {
     expect(settings.length).toBeLessThan(120);
   });
 
+  describe('whose requests in flight are cut by push-back', () => {
+    /** Settled on some setting of several in flight. */
+    const settled = () => {
+      const one = policy();
+      let nowMs = 0;
+      const send = (batches: number) => {
+        for (let i = 0; i < batches; i++) {
+          const { batchSize, concurrency } = one.setting;
+          const startMs = nowMs;
+          nowMs += (4 + 0.05 * batchSize) / concurrency;
+          const endMs = startMs + 4 + 0.05 * batchSize;
+          one.observe(
+            sampleOf({ batchSize, rows: batchSize, concurrency, inFlight: concurrency, startMs, endMs }),
+          );
+        }
+      };
+      one.limit({ ...UNBOUNDED, maxConcurrency: 8 });
+      send(1000);
+      const { batchSize, concurrency } = one.best;
+      expect(concurrency).toBe(8);
+      const hold = (maxConcurrency: number) => one.limit({ ...UNBOUNDED, maxConcurrency });
+      return { one, best: { batchSize, concurrency }, hold, send };
+    };
+
+    it('keeps its batch size meanwhile, and goes on where it was', () => {
+      const { one, best, hold, send } = settled();
+      for (const level of [7, 4, 2, 1]) hold(level);
+      expect(one.setting).toMatchObject({ ...best, concurrency: 1 });
+      send(40);
+      expect(one.setting).toMatchObject({ ...best, concurrency: 1 });
+      hold(8);
+      expect(one.best).toEqual(best);
+    });
+
+    it('for long finds out what is best with fewer, and returns to what it had once it may', () => {
+      const { one, best, hold, send } = settled();
+      hold(2);
+      send(500);
+      expect(one.best.concurrency).toBeLessThanOrEqual(2);
+      expect(one.best.batchSize).toBeGreaterThanOrEqual(best.batchSize / 4);
+      hold(8);
+      expect(one.best).toEqual(best);
+    });
+  });
+
   it('gives up a probe that never comes about', () => {
     const stuck = policy();
     // A byte limit cuts every batch to half of what was asked for.

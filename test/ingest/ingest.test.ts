@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../src/control/virtual-clock.js';
+import { VectorBatchError } from '../../src/core/errors.js';
 import type { RejectedRecord } from '../../src/ingest/ports.js';
 import type { Progress } from '../../src/ingest/progress.js';
 import { accept, acceptAfter, error, kernels, load, TestSink, TestSource } from './support.js';
@@ -241,6 +242,27 @@ describe('a sink in trouble', () => {
     expect(report).toMatchObject({ acknowledged: 100, retries: 2, reconciled: true });
     expect(report.latencyMs.p99).toBeCloseTo(3, 0);
     expect(report.seconds).toBeGreaterThan(0.3);
+  });
+
+  it('that is away for a minute and a half is waited for; one that stays away ends the load', async () => {
+    const away = new VectorBatchError('VBO_ERR_SINK_UNREACHABLE', 'connect ECONNREFUSED');
+    for (const [backMs, stored] of [
+      [90_000, 1000],
+      [Number.POSITIVE_INFINITY, 300],
+    ] as const) {
+      const time = new VirtualClock();
+      const sink = new TestSink(time, async (batch, _, request) => {
+        await time.sleep(10);
+        const isAway = request >= 3 && time.now() < backMs;
+        return isAway ? { kind: 'retry', error: away } : accept(batch);
+      });
+      const { report, error } = await load(time, new TestSource({ rows: 1000 }), sink, {
+        fixed: { batchSize: 100, concurrency: 1 },
+      });
+      expect(report.acknowledged).toBe(stored);
+      expect(error?.code).toBe(stored === 1000 ? undefined : 'VBO_ERR_SINK_UNREACHABLE');
+      expect(time.now()).toBeLessThan(130_000);
+    }
   });
 
   it('that does not pass ends the load after the last attempt, with what was stored in the report', async () => {

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { VectorBatchError } from '../../src/core/errors.js';
 import { Random } from '../../src/core/random.js';
 import { Bell } from '../../src/ingest/bell.js';
 import { DuplicateFilter } from '../../src/ingest/duplicates.js';
 import { LatencyHistogram } from '../../src/ingest/histogram.js';
 import { Permits } from '../../src/ingest/permits.js';
+import type { Failure } from '../../src/ingest/ports.js';
 import { retryDelayMs } from '../../src/ingest/retry.js';
 
 describe('the duplicate filter', () => {
@@ -76,14 +78,21 @@ describe('permits', () => {
   });
 });
 
-it('retries wait from 200 ms to 30 s, half of it random, and as long as the sink asks, up to two minutes', () => {
+it('retries wait from 200 ms to 5 s, or 30 s for push-back, half of it random, and as long as the sink asks, up to two minutes', () => {
   const random = new Random(1);
-  for (let attempt = 1; attempt < 20; attempt++) {
-    const full = Math.min(30_000, 100 * 2 ** attempt);
-    const delay = retryDelayMs(attempt, random);
-    expect(delay).toBeGreaterThanOrEqual(full / 2);
-    expect(delay).toBeLessThan(full);
+  const error = new VectorBatchError('VBO_ERR_SINK', 'no');
+  const cases: [Failure, number][] = [
+    [{ kind: 'retry', error }, 5_000],
+    [{ kind: 'backOff', error }, 30_000],
+  ];
+  for (const [failure, most] of cases) {
+    for (let attempt = 1; attempt < 20; attempt++) {
+      const full = Math.min(most, 100 * 2 ** attempt);
+      const delay = retryDelayMs(failure, attempt, random);
+      expect(delay).toBeGreaterThanOrEqual(full / 2);
+      expect(delay).toBeLessThan(full);
+    }
   }
-  expect(retryDelayMs(1, random, 5000)).toBe(5000);
-  expect(retryDelayMs(1, random, 1e9)).toBe(120_000);
+  expect(retryDelayMs({ kind: 'backOff', error, retryAfterMs: 5000 }, 1, random)).toBe(5000);
+  expect(retryDelayMs({ kind: 'backOff', error, retryAfterMs: 1e9 }, 1, random)).toBe(120_000);
 });
