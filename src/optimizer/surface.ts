@@ -23,6 +23,8 @@ export interface CostSurface {
   readonly plateauScore: number;
   /** Settings that score more would fill the path, and gain nothing by it; Infinity where the path does not bind. */
   readonly ceilingScore: number;
+  /** Vectors per second that the path carries. */
+  readonly ceilingVps: number;
   /** What a setting must not pass. */
   readonly limits: GridLimits;
   /** Bytes that a vector takes in flight. */
@@ -69,6 +71,7 @@ export function surfaceOf(
     score: surface!.map((cost) => answer.bestCost / cost),
     plateauScore: 1 / (1 + answer.tolerance),
     ceilingScore: answer.binding === 'io' ? task.ceilingVps! / answer.fastest.vectorsPerSecond : unbounded,
+    ceilingVps: task.ceilingVps ?? unbounded,
     limits,
     inFlightBytesPerVector: memory.perVectorBytes,
     edges: {
