@@ -24,6 +24,8 @@ export interface BrowserOptions {
    * this module, where bundlers that know `new URL(..., import.meta.url)` put them. The first call in a page decides.
    */
   kernels?: BufferSource | string | URL;
+  /** What a service has learnt, the `state` of its GET /api/v1/batch-optimization/model. Default: nothing. */
+  model?: unknown;
 }
 
 /**
@@ -42,8 +44,8 @@ export class VectorBatchOptimizer {
   readonly concurrency: ConcurrentExecutionOptimizer;
   readonly #context: VectorContext;
 
-  private constructor(kernels: Kernels) {
-    const shared = { kernels, model: new PerformanceModel() };
+  private constructor(kernels: Kernels, model: PerformanceModel) {
+    const shared = { kernels, model };
     this.#context = { kernels, runner: kernels };
     this.batchSize = new OptimalBatchSizeCalculator(shared);
     this.strategy = new DynamicBatchStrategyOptimizer(shared);
@@ -51,10 +53,12 @@ export class VectorBatchOptimizer {
     this.concurrency = new ConcurrentExecutionOptimizer(shared);
   }
 
-  /** @throws VBO_ERR_KERNELS if the kernels cannot be fetched or compiled. */
+  /** @throws VBO_ERR_KERNELS if the kernels cannot be fetched or compiled; VBO_ERR_MODEL for a damaged model. */
   static async create(options: BrowserOptions = {}): Promise<VectorBatchOptimizer> {
     const source = options.kernels ?? new URL('../build/kernels-unshared.wasm', import.meta.url);
-    return new VectorBatchOptimizer(await Kernels.open(() => moduleBytes(source)));
+    const model =
+      options.model === undefined ? new PerformanceModel() : PerformanceModel.fromJSON(options.model);
+    return new VectorBatchOptimizer(await Kernels.open(() => moduleBytes(source)), model);
   }
 
   /** Copies vectors into one aligned block in the kernels' memory. See {@link pack}. */

@@ -25,15 +25,16 @@ export class History {
   /** Asks for the records and what the model expects at their settings. */
   async open(): Promise<void> {
     try {
-      const { records, total } = await json<HistoryAnswer>(`api/v1/history?limit=${MOST_RECORDS}`);
+      const answer = await json<HistoryAnswer>(`api/v1/history?limit=${MOST_RECORDS}`);
+      const records = answer.records as BatchExecutionRecord[];
       await teachEngine();
-      const expected = await engine.predict(records as BatchExecutionRecord[]);
+      const expected = await engine.predict(records);
       this.#measured = records.flatMap((record, i) => {
         const rate = record.throughput_vps ?? 0;
         const expectation = expected[i];
         return record.success && rate > 0 && expectation ? [{ record, rate, ...expectation }] : [];
       });
-      this.#show(records as BatchExecutionRecord[], total);
+      this.#show(records, answer.total);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#view.replaceChildren(

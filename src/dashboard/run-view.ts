@@ -207,7 +207,8 @@ export class RunView {
   }
 
   #showEnd(): void {
-    const { state, report, error, kind } = this.#latest;
+    const { state, error, kind } = this.#latest;
+    const report = this.#latest.report as Record<string, unknown> | null;
     if (state === 'running') return;
     const lines: string[] = [];
     if (error && state === 'failed') lines.push(`${error.code}: ${error.message}`);

@@ -5,6 +5,7 @@ import { OBJECTIVES, type Objective, type Setting, type SystemResources } from '
 import { rateInterval } from '../model/confidence.js';
 import { type CostModel, vectorsPerSecond } from '../model/cost.js';
 import { IN_FLIGHT_SHARE, peakMb } from '../model/memory.js';
+import type { ModelState } from '../model/model-state.js';
 import type { Prediction, TrainingReport } from '../model/performance.js';
 import {
   type DatabaseProfile,
@@ -156,6 +157,11 @@ export class OptimalBatchSizeCalculator {
     const { task } = this.#taskOf(request);
     const { kernels } = this.#context;
     return surfaceOf(kernels, task, searchSetting(kernels, task), axes);
+  }
+
+  /** All that the model has learnt; `vector-batch-optimizer/browser` answers alike from it. */
+  modelState(): ModelState {
+    return this.#context.model.toJSON();
   }
 
   /** A request, checked, as the search takes it. */

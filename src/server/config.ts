@@ -11,7 +11,7 @@ export interface Variable {
   readonly meaning: string;
 }
 
-/** Every variable the service reads. `docs/deploy.md` has the same table; a test holds both together. */
+/** Every variable the service reads. `docs/configuration.md` has the same table; a test holds both together. */
 export const VARIABLES = [
   {
     name: 'VBO_HOST',

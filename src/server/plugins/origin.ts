@@ -12,7 +12,7 @@ const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 export function refuseOtherOrigins(app: FastifyInstance, config: ServerConfig): void {
   const isLocalOnly = !hasCredentials(config);
   app.addHook('onRequest', (request, _reply, done) => {
-    const { host, origin, 'sec-fetch-site': site } = request.headers;
+    const { host, origin, 'sec-fetch-site': site, 'sec-fetch-mode': mode } = request.headers;
     if (isLocalOnly && !LOCAL_HOST.test(host ?? '')) {
       done(
         new HttpError(
@@ -20,7 +20,11 @@ export function refuseOtherOrigins(app: FastifyInstance, config: ServerConfig): 
           'The Host header does not name this machine (localhost, 127.0.0.1, [::1]).',
         ),
       );
-    } else if ((origin !== undefined && hostOf(origin) !== host) || site === 'cross-site') {
+      // Following a link is no request that the other site sees the answer of; a form that is sent has an Origin.
+    } else if (
+      (origin !== undefined && hostOf(origin) !== host) ||
+      (site === 'cross-site' && mode !== 'navigate')
+    ) {
       done(new HttpError('VBO_HTTP_FORBIDDEN', 'Requests of other origins are not taken.'));
     } else done();
   });

@@ -42,6 +42,7 @@ export const trainingRoutes: FastifyPluginAsyncTypebox<{
     async () => ({
       trained_at: trainedAt,
       databases: [...fits.values()],
+      state: { ...optimizer.batchSize.modelState() },
       priors: PROFILES.map(({ name, basis, source }) => ({ database: name, basis, source: source.law })),
     }),
   );

@@ -63,6 +63,13 @@ export type TrainAnswer = Static<typeof TrainAnswer>;
 export const ModelAnswer = Type.Object({
   trained_at: Type.Union([Type.String({ description: 'ISO 8601' }), Type.Null()]),
   databases: Type.Array(FitAnswer, { description: 'Fits in force; a database not listed has its prior' }),
+  state: Type.Object(
+    {},
+    {
+      additionalProperties: true,
+      description: 'The model itself: `vector-batch-optimizer/browser` answers as this service does from it',
+    },
+  ),
   priors: Type.Array(Type.Object({ database: Type.String(), basis: Type.String(), source: Type.String() })),
 });
 export type ModelAnswer = Static<typeof ModelAnswer>;
