@@ -13,10 +13,10 @@ FROM node:22-bookworm-slim
 ENV NODE_ENV=production \
     VBO_RUN_DIRECTORY=/data/runs
 WORKDIR /app
-COPY --from=build --chown=node:node /app/package.json ./
-COPY --from=build --chown=node:node /app/node_modules node_modules
-COPY --from=build --chown=node:node /app/build build
-COPY --from=build --chown=node:node /app/dist dist
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules node_modules
+COPY --from=build /app/build build
+COPY --from=build /app/dist dist
 # History, audit log and runs; a volume that is mounted here takes over its owner.
 COPY --from=build --chown=node:node /data /data
 USER node
