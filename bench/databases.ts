@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasChroma, startChroma } from '../test/servers/chroma.js';
 
@@ -12,12 +13,24 @@ export interface Database {
 
 export interface Started {
   urlOf(collection: string): string;
+  /** What is left of a dropped collection. */
+  remove(collection: string): Promise<unknown>;
   stop(): Promise<void>;
 }
 
+/** Every collection in files of its own. */
 const embedded =
   (urlOf: (path: string) => string): Database['start'] =>
-  async (folder) => ({ urlOf: (collection) => urlOf(join(folder, collection)), stop: async () => {} });
+  async (folder) => ({
+    urlOf: (collection) => urlOf(join(folder, collection)),
+    remove: (collection) =>
+      Promise.all(
+        ['', '-wal', '-shm'].map((end) =>
+          rm(join(folder, collection + end), { recursive: true, force: true }),
+        ),
+      ),
+    stop: async () => {},
+  });
 
 export const DATABASES: readonly Database[] = [
   {
@@ -34,7 +47,11 @@ export const DATABASES: readonly Database[] = [
   {
     name: 'pglite',
     rows: { 128: 120_000, 768: 25_000 },
-    start: embedded((path) => `pglite://${path}?table=vectors`),
+    // Starting one takes a second or two, so all tables are in the same.
+    start: async (folder) => ({
+      urlOf: (collection) => `pglite://${folder}?table=${collection}`,
+      ...{ remove: async () => {}, stop: async () => {} },
+    }),
   },
   {
     name: 'chroma',
@@ -46,7 +63,7 @@ export const DATABASES: readonly Database[] = [
       const server = await startChroma();
       return {
         urlOf: (collection) => `chroma://${server.address}/${collection}`,
-        stop: () => server.close(),
+        ...{ remove: async () => {}, stop: () => server.close() },
       };
     },
   },

@@ -90,7 +90,7 @@ async function play(match: Match, options: BenchOptions, line: ProgressLine): Pr
   const rates = new Map<Arm, number[]>(arms.map((arm) => [arm, []]));
   // The first load of a process pays for starting the database and compiling; no arm should.
   const some = vectors.subarray(0, Math.ceil((WARM_UP_SHARE * vectors.length) / dimension) * dimension);
-  for (const arm of arms) await load({ ...match, vectors: some }, arm);
+  if (!options.quick) for (const arm of arms) await load({ ...match, vectors: some }, arm);
   for (let round = 1; round <= rounds; round++) {
     for (const arm of random.shuffle([...arms])) {
       line.draw(`round ${round} of ${rounds}: ${arm.name}`);
@@ -147,7 +147,8 @@ async function load(
   arm: Arm,
 ): Promise<{ vectorsPerSecond: number; way: string }> {
   const rows = vectors.length / dimension;
-  const url = started.urlOf(`load${collections++}`);
+  const collection = `load${collections++}`;
+  const url = started.urlOf(collection);
   const sink = await openSink(url);
   const elapsedMs = stopwatch(sink);
   const report = await ingest(
@@ -166,13 +167,10 @@ async function load(
       `${arm.name} into ${sink.name}: ${report.acknowledged} of ${rows} vectors were acknowledged and ${count} are stored.`,
     );
   }
-  if (/^[a-z]+:\/\/\//.test(url)) await removeFiles(new URL(url).pathname);
+  await started.remove(collection);
   const way = arm.fixed ? '' : `  ${report.settings.map(label).join(' > ')}`;
   return { vectorsPerSecond: (1000 * rows) / elapsedMs(), way };
 }
-
-const removeFiles = (path: string): Promise<unknown> =>
-  Promise.all(['', '-wal', '-shm'].map((end) => rm(`${path}${end}`, { recursive: true, force: true })));
 
 /** Runs from when the sink is open until it is closed: starting and stopping an embedded database is nobody's merit. */
 function stopwatch(sink: Sink): () => number {

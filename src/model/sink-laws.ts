@@ -20,4 +20,18 @@ export const SINK_LAWS: Readonly<Record<string, MeasuredLaw>> = {
     cells: 96,
     medianAbsoluteRelativeError: 0.4876,
   },
+  sqlite: {
+    referenceDimension: 128,
+    rowShare: 0.25,
+    model: {
+      fixedMs: 0.4472,
+      perVectorMs: 0,
+      superLinearMs: 0.0005693,
+      sigma: 0.9469,
+      kappa: 0,
+    },
+    dimensions: [128],
+    cells: 48,
+    medianAbsoluteRelativeError: 0.1997,
+  },
 };
