@@ -24,7 +24,7 @@ import { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js
 import { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.js';
 import { VectorDimensionAdapter } from './optimizer/dimension-adapter.js';
 import { DynamicBatchStrategyOptimizer } from './optimizer/dynamic-strategy.js';
-import { KernelPool } from './pool/pool.js';
+import { KernelPool, type PoolStatistics } from './pool/pool.js';
 import { urlOf } from './sinks/index.js';
 import { scratchSinks } from './sinks/scratch.js';
 import { type CompactOptions, compact } from './vectors/compact.js';
@@ -59,6 +59,12 @@ interface Memory {
   readonly recorder: Recorder | undefined;
   /** The history is the caller's to close. */
   readonly isBorrowed: boolean;
+}
+
+export interface OptimizerStatistics {
+  readonly pool: PoolStatistics;
+  /** Bytes of the kernels' memory: handed out now, at most ever, and reserved. */
+  readonly memory: { readonly usedBytes: number; readonly peakBytes: number; readonly byteLength: number };
 }
 
 const DEFAULT_MEMORY_BUDGET_BYTES = 512e6;
@@ -187,6 +193,16 @@ export class VectorBatchOptimizer {
     this.#checkOpen();
     const { seed, logger } = this.#options;
     return execute(items, operation, { seed, logger, ...options });
+  }
+
+  /** The pool and the kernels' memory, for monitoring. */
+  statistics(): OptimizerStatistics {
+    const { kernels, runner } = this.#context;
+    const { usedBytes, peakBytes, memory } = kernels.arena;
+    return {
+      pool: runner.statistics(),
+      memory: { usedBytes, peakBytes, byteLength: memory.buffer.byteLength },
+    };
   }
 
   /** Waits for what is being learnt, and ends the worker threads. Blocks made before stay readable. */

@@ -9,6 +9,7 @@ const COMMANDS: Record<string, () => Promise<{ default: Command }>> = {
   ingest: () => import('./ingest.js'),
   compact: () => import('./compact.js'),
   serve: () => import('./serve.js'),
+  audit: () => import('./audit.js'),
 };
 
 async function overview(): Promise<string> {

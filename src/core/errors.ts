@@ -2,6 +2,7 @@
 export const ERROR_CODES = {
   VBO_ERR_ABORTED: 'The caller aborted the operation; what was acknowledged stays acknowledged.',
   VBO_ERR_ARGUMENT: 'An argument has the wrong type or lies outside its bounds.',
+  VBO_ERR_AUDIT: 'The audit log cannot be opened or written, or was tampered with.',
   VBO_ERR_BLOCK_CHECKSUM: 'A compact block’s bytes do not match the checksum in its header.',
   VBO_ERR_BLOCK_MAGIC: 'The bytes are not a compact block, or one of an unknown version.',
   VBO_ERR_BLOCK_TRUNCATED: 'A compact block is shorter or longer than its header says.',

@@ -9,6 +9,11 @@ export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKETS);
   #total = 0;
 
+  /** How many were added. */
+  get count(): number {
+    return this.#total;
+  }
+
   add(ms: number): void {
     const bucket = Math.floor(Math.log(Math.max(ms, SMALLEST_MS) / SMALLEST_MS) / Math.log(GROWTH));
     this.#counts[Math.min(BUCKETS - 1, bucket)]!++;

@@ -17,7 +17,9 @@ export interface Progress {
   vectorsPerSecond: number;
   /** Time left at that rate, ms; null where the total is not known. */
   etaMs: number | null;
-  /** Of the attempts that were acknowledged, ms; NaN before the first. */
+  /** Attempts that were acknowledged. */
+  batches: number;
+  /** Of those attempts, ms; 0 before the first. */
   latencyMs: { p50: number; p95: number };
   /** Attempts beyond the first for a batch. */
   retries: number;
@@ -77,6 +79,7 @@ export class ProgressReporter {
       ...(total === undefined ? {} : { total }),
       vectorsPerSecond: this.#vectorsPerSecond,
       etaMs: this.#etaMs(nowMs),
+      batches: latencies.count,
       latencyMs: { p50: latencies.percentile(0.5), p95: latencies.percentile(0.95) },
       retries,
       setting: { batchSize: decision.batchSize, concurrency: decision.concurrency },

@@ -16,6 +16,16 @@ export interface PoolOptions {
   threads?: number;
 }
 
+/** How busy a pool is. All 0 before the first large call starts it. */
+export interface PoolStatistics {
+  readonly threads: number;
+  /** Tasks that wait for a thread. */
+  readonly queued: number;
+  readonly completed: number;
+  /** Share of the threads' time since the start that tasks took, 0..1. */
+  readonly utilization: number;
+}
+
 /** Below this the pool is not even started, bytes. */
 const START_BYTES = 256 * 1024;
 /** A call longer than this leaves the event loop, even where a second thread would not make it faster, ms. */
@@ -80,6 +90,11 @@ export class KernelPool implements KernelRunner {
   /** The threads that are alive now: none before the first large call. */
   workers(): readonly Worker[] {
     return this.#piscina?.threads ?? [];
+  }
+
+  statistics(): PoolStatistics {
+    const { threads = [], queueSize = 0, completed = 0, utilization = 0 } = this.#piscina ?? {};
+    return { threads: threads.length, queued: queueSize, completed, utilization };
   }
 
   /** Waits for running tasks, then ends every worker. The pool cannot be used afterwards. */

@@ -2,47 +2,61 @@ import { readFileSync } from 'node:fs';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
+import { AuditLog } from './audit/audit-log.js';
 import type { ServerConfig } from './config.js';
 import { Gate } from './gate.js';
 import { LazyHistory } from './lazy-history.js';
+import { Metrics } from './metrics/metrics.js';
+import { auditMutations, eventOf } from './plugins/audit.js';
 import { authenticate } from './plugins/auth.js';
-import { boundConnections, httpOptions, refuseConnection } from './plugins/connections.js';
+import { boundConnections, httpOptions, type OnRefused, refuseConnection } from './plugins/connections.js';
 import { serveDashboard } from './plugins/dashboard.js';
 import { describeApi } from './plugins/docs.js';
 import { speakBoth } from './plugins/encoding.js';
 import { answerErrors } from './plugins/errors.js';
 import { limit } from './plugins/limits.js';
+import { measure } from './plugins/metrics.js';
 import { refuseOtherOrigins } from './plugins/origin.js';
+import { secureHeaders } from './plugins/secure-headers.js';
 import { batchOptimization } from './routes/batch-optimization.js';
 import { healthRoutes } from './routes/health.js';
 import { historyRoutes } from './routes/history.js';
+import { layoutRoute } from './routes/layout.js';
 import { runRoutes } from './routes/runs.js';
 import { trainingRoutes } from './routes/training.js';
 import { Runs } from './runs/runs.js';
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Code of the error that was answered, if one was. */
-    refusal: string | undefined;
-  }
-}
 
 const { version: VERSION } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
-/** The HTTP service, not yet listening; `inject` works on it as it is. Closing it ends its runs. */
+/** Heavy requests that are worked on at a time; each can use every thread of the pool. */
+const HEAVY_AT_A_TIME = 2;
+
+/**
+ * The HTTP service, not yet listening; `inject` works on it as it is. Closing it ends its runs.
+ * @throws VBO_ERR_AUDIT, VBO_ERR_ARGUMENT for a key of JWTs that is of no use
+ */
 export async function createApp(
   optimizer: VectorBatchOptimizer,
   config: ServerConfig,
 ): Promise<FastifyInstance> {
+  const metrics = new Metrics();
+  const log = config.auditLog === undefined ? undefined : await AuditLog.open(config.auditLog);
+  const onRefusedConnection: OnRefused = ({ statusCode: status, code, address, requestId }) => {
+    metrics.refused(code);
+    void log?.append({
+      ...{ event: 'request', request_id: requestId, status, code, principal: 'anonymous' },
+      ...(address === undefined ? {} : { address }),
+    });
+  };
   const app = fastify({
     logger: { level: 'warn', stream: process.stderr },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: config.requestTimeoutMs,
     http: httpOptions,
-    clientErrorHandler: refuseConnection(() => {}),
+    clientErrorHandler: refuseConnection(onRefusedConnection),
     genReqId: () => crypto.randomUUID(),
     ajv: {
       customOptions: {
@@ -54,10 +68,10 @@ export async function createApp(
       },
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.decorateRequest('refusal', undefined);
+  app.decorateRequest('runId', undefined);
 
   const gate = new Gate({
-    running: 2,
+    running: HEAVY_AT_A_TIME,
     queueLimit: config.queueLimit,
     timeoutMs: config.requestTimeoutMs,
   });
@@ -68,26 +82,40 @@ export async function createApp(
         .open()
         .then((history) => history.append([record]))
         .catch((error) => app.log.error(error)),
+    onProgress: (run) => metrics.advanced(run),
+    onEnd: (run) => metrics.ended(run),
   });
+  metrics.watch({ optimizer, gate, runs, auditLines: () => log?.head.seq ?? 0 });
+
   let isStopping = false;
   app.addHook('preClose', async () => {
     isStopping = true;
     await runs.close();
     await histories.close();
   });
+  app.addHook('onClose', async () => log?.close());
 
-  boundConnections(app, config, () => {});
-  answerErrors(app);
+  boundConnections(app, config, onRefusedConnection);
+  answerErrors(app, (request, { statusCode, code }) => {
+    metrics.refused(code);
+    void log?.append(eventOf(request, statusCode, code));
+  });
+  await secureHeaders(app);
   refuseOtherOrigins(app, config);
   speakBoth(app);
   await authenticate(app, config);
   await limit(app, config);
-
+  if (log) auditMutations(app, log);
   await describeApi(app, VERSION);
+  measure(app, metrics);
+
+  const optimization = { prefix: '/api/v1/batch-optimization', optimizer };
+  const history = () => histories.open();
   await app.register(healthRoutes, { isStopping: () => isStopping });
-  await app.register(batchOptimization, { prefix: '/api/v1/batch-optimization', optimizer });
-  await app.register(trainingRoutes, { prefix: '/api/v1/batch-optimization', optimizer, gate });
-  await app.register(historyRoutes, { prefix: '/api/v1/history', history: () => histories.open(), gate });
+  await app.register(batchOptimization, { ...optimization, metrics });
+  await app.register(layoutRoute, { ...optimization, gate, bodyLimitBytes: config.bodyLimitBytes });
+  await app.register(trainingRoutes, { ...optimization, gate, onTrained: (a) => metrics.trained(a) });
+  await app.register(historyRoutes, { prefix: '/api/v1/history', history, gate });
   await app.register(runRoutes, { prefix: '/api/v1/runs', runs });
   await serveDashboard(app);
   return app;

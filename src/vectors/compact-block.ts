@@ -108,6 +108,14 @@ export class CompactBlock {
     return new CompactBlock(kernels, header, span);
   }
 
+  /**
+   * The block's memory itself, header included; valid until `dispose`. It is backed by shared memory: copy it (`slice`)
+   * for an API that refuses that.
+   */
+  bytes(): Uint8Array<ArrayBufferLike> {
+    return this.#kernels.arena.bytes(this.#live().span.pointer, this.byteLength);
+  }
+
   /** A copy of the block's bytes, header included: what {@link CompactBlock.from} takes. */
   toBytes(): Uint8Array<ArrayBuffer> {
     return this.#kernels.arena

@@ -52,7 +52,7 @@ const hasEnded = (run: RunAnswer): boolean => run.state !== 'running';
 interface Event {
   id: number;
   event: string;
-  data: any;
+  data: unknown;
 }
 
 async function watch(id: string, lastEventId?: number): Promise<Event[]> {

@@ -4,7 +4,7 @@ import { decodeJson, decodeMessagePack } from '../bodies.js';
 import { HttpError } from '../http-error.js';
 
 export const MESSAGE_PACK = 'application/msgpack';
-const MESSAGE_PACK_TYPES = [MESSAGE_PACK, 'application/x-msgpack', 'application/vnd.msgpack'];
+export const MESSAGE_PACK_TYPES = [MESSAGE_PACK, 'application/x-msgpack', 'application/vnd.msgpack'];
 
 /** JSON and MessagePack both ways: bodies by Content-Type, answers by Accept. */
 export function speakBoth(app: FastifyInstance): void {

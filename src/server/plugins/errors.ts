@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
 import { describe } from '../../core/check.js';
 import { type ErrorCode, VectorBatchError } from '../../core/errors.js';
 import { snake } from '../../core/wire.js';
@@ -41,19 +41,22 @@ export interface Refusal {
   readonly retryAfterSeconds?: number | undefined;
 }
 
+export type OnRefusal = (request: FastifyRequest, refusal: Refusal) => void;
+
 /** Every error in the contract's shape. What is not expected becomes a 500 without its message, which goes to the log. */
-export function answerErrors(app: FastifyInstance): void {
+export function answerErrors(app: FastifyInstance, onRefusal: OnRefusal): void {
   app.setErrorHandler((error: Failure, request, reply) => {
     const refusal = refusalOf(error);
     if (refusal.statusCode === 500) request.log.error(error);
-    request.refusal = refusal.code;
+    onRefusal(request, refusal);
+    if (refusal.statusCode === 401) reply.header('www-authenticate', 'Bearer');
     if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', refusal.retryAfterSeconds);
     reply.code(refusal.statusCode).send(answerOf(refusal, request.id));
   });
   app.setNotFoundHandler((request, reply) => {
-    request.refusal = 'VBO_HTTP_NOT_FOUND';
     const message = `No route ${request.method} ${request.url.split('?')[0]}.`;
     const refusal = { statusCode: 404, code: 'VBO_HTTP_NOT_FOUND', message };
+    onRefusal(request, refusal);
     reply.code(404).send(answerOf(refusal, request.id));
   });
 }

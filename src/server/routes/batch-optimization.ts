@@ -2,18 +2,25 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { BatchExecutionRecord } from '../../core/types.js';
 import { toWire } from '../../core/wire.js';
 import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
+import type { Metrics } from '../metrics/metrics.js';
 import { AdaptDimensionAnswer, AdaptDimensionBody } from '../schemas/adapt-dimension.js';
 import { CalculateSizeAnswer, CalculateSizeBody } from '../schemas/calculate-size.js';
 import { OptimizeConcurrencyAnswer, OptimizeConcurrencyBody } from '../schemas/optimize-concurrency.js';
 import { OptimizeStrategyAnswer, OptimizeStrategyBody } from '../schemas/optimize-strategy.js';
 
 /** The four optimizers under `/api/v1/batch-optimization`. */
-export const batchOptimization: FastifyPluginAsyncTypebox<{ optimizer: VectorBatchOptimizer }> = async (
-  app,
-  { optimizer },
-) => {
+export const batchOptimization: FastifyPluginAsyncTypebox<{
+  optimizer: VectorBatchOptimizer;
+  metrics: Metrics;
+}> = async (app, { optimizer, metrics }) => {
   const config = { scope: 'recommend' } as const;
   const tags = ['optimization'];
+  const observe = {
+    size: metrics.algorithm('calculate-size'),
+    strategy: metrics.algorithm('optimize-strategy'),
+    dimension: metrics.algorithm('adapt-dimension'),
+    concurrency: metrics.algorithm('optimize-concurrency'),
+  };
 
   app.post(
     '/calculate-size',
@@ -27,6 +34,7 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{ optimizer: VectorBat
     },
     async ({ body }) => {
       const { available_memory, cpu_cores, io_bandwidth } = body.system_resources;
+      const startMs = performance.now();
       const answer = await optimizer.batchSize.calculateOptimalBatchSize({
         itemCount: body.item_count,
         vectorDimension: body.vector_dimension,
@@ -38,6 +46,7 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{ optimizer: VectorBat
         },
         ...(body.objective === undefined ? {} : { objective: body.objective }),
       });
+      observe.size(performance.now() - startMs);
       return toWire(answer) as CalculateSizeAnswer;
     },
   );
@@ -54,6 +63,7 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{ optimizer: VectorBat
     },
     async ({ body }) => {
       const now = body.current_performance;
+      const startMs = performance.now();
       const answer = await optimizer.strategy.optimizeBatchStrategy({
         currentPerformance: {
           executionTimeMs: now.execution_time,
@@ -67,6 +77,7 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{ optimizer: VectorBat
         historicalPatterns: body.historical_patterns as BatchExecutionRecord[],
         optimizationGoal: body.optimization_goal,
       });
+      observe.strategy(performance.now() - startMs);
       return toWire(answer) as OptimizeStrategyAnswer;
     },
   );
@@ -82,11 +93,13 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{ optimizer: VectorBat
       },
     },
     async ({ body }) => {
+      const startMs = performance.now();
       const answer = await optimizer.dimension.adaptBatchSizeForDimension({
         vectorDimension: body.vector_dimension,
         baseBatchSize: body.base_batch_size,
         memoryConstraintMb: body.memory_constraints,
       });
+      observe.dimension(performance.now() - startMs);
       return toWire(answer) as AdaptDimensionAnswer;
     },
   );
@@ -103,6 +116,7 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{ optimizer: VectorBat
     },
     async ({ body }) => {
       const { max_concurrent_operations, memory_threshold } = body.system_capacity;
+      const startMs = performance.now();
       const answer = await optimizer.concurrency.optimizeConcurrentExecution({
         totalItems: body.total_items,
         batchSize: body.batch_size,
@@ -113,6 +127,7 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{ optimizer: VectorBat
         ...(body.database_type === undefined ? {} : { databaseType: body.database_type }),
         ...(body.vector_dimension === undefined ? {} : { vectorDimension: body.vector_dimension }),
       });
+      observe.concurrency(performance.now() - startMs);
       return toWire(answer) as OptimizeConcurrencyAnswer;
     },
   );

@@ -39,7 +39,7 @@ export const historyRoutes: FastifyPluginAsyncTypebox<{
   app.post(
     '',
     {
-      config: { scope: 'learn' },
+      config: { scope: 'learn', mutates: true },
       schema: { tags, summary: 'Add execution records', body: AppendBody, response: { 200: AppendAnswer } },
     },
     async ({ body }) => {

@@ -17,7 +17,7 @@ export const runRoutes: FastifyPluginAsyncTypebox<{ runs: Runs }> = async (app, 
   app.post(
     '',
     {
-      config,
+      config: { ...config, mutates: true },
       schema: {
         ...{ tags, summary: 'Start a load or a tuning on the server' },
         body: StartRunBody,
@@ -26,6 +26,7 @@ export const runRoutes: FastifyPluginAsyncTypebox<{ runs: Runs }> = async (app, 
     },
     async (request, reply) => {
       const run = await runs.start(request.body, request.principal!);
+      request.runId = run.facts.id;
       return reply.code(202).header('location', `/api/v1/runs/${run.facts.id}`).send(run.toAnswer());
     },
   );
@@ -51,7 +52,7 @@ export const runRoutes: FastifyPluginAsyncTypebox<{ runs: Runs }> = async (app, 
   app.delete(
     '/:id',
     {
-      config,
+      config: { ...config, mutates: true },
       schema: {
         ...{ tags, summary: 'Cancel a run: it ends at a batch boundary, with its ledger' },
         params: RunId,
@@ -61,6 +62,7 @@ export const runRoutes: FastifyPluginAsyncTypebox<{ runs: Runs }> = async (app, 
     async (request, reply) => {
       const run = runs.get(request.params.id, request.principal!);
       runs.cancel(run);
+      request.runId = run.facts.id;
       return reply.code(202).send(run.toAnswer());
     },
   );

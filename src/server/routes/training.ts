@@ -9,7 +9,8 @@ import { ModelAnswer, TrainAnswer, TrainBody } from '../schemas/training.js';
 export const trainingRoutes: FastifyPluginAsyncTypebox<{
   optimizer: VectorBatchOptimizer;
   gate: Gate;
-}> = async (app, { optimizer, gate }) => {
+  onTrained: (answer: TrainAnswer) => void;
+}> = async (app, { optimizer, gate, onTrained }) => {
   const tags = ['model'];
   const fits = new Map<string, TrainAnswer['databases'][number]>();
   let trainedAt: string | null = null;
@@ -17,7 +18,7 @@ export const trainingRoutes: FastifyPluginAsyncTypebox<{
   app.post(
     '/train',
     {
-      config: { scope: 'learn' },
+      config: { scope: 'learn', mutates: true },
       schema: {
         ...{ tags, summary: 'Fit the model to execution records' },
         body: TrainBody,
@@ -29,6 +30,7 @@ export const trainingRoutes: FastifyPluginAsyncTypebox<{
       const answer = toWire(report) as TrainAnswer;
       for (const fit of answer.databases) fits.set(`${fit.database} ${fit.dimension}`, fit);
       trainedAt = new Date().toISOString();
+      onTrained(answer);
       return answer;
     },
   );

@@ -48,16 +48,17 @@ async function ingest(optimizer: VectorBatchOptimizer, task: RunTask & { kind: '
     ...options,
     signal: stop.signal,
     onProgress: (progress) => {
-      const { acknowledged, rejected, resumedFrom, latencyMs } = progress;
+      const { acknowledged, rejected, resumedFrom, batches, latencyMs } = progress;
       tell({
         type: 'progress',
         progress: {
           done: acknowledged + rejected + resumedFrom,
           total: progress.total ?? null,
           rejected,
+          batches,
           retries: progress.retries,
           vectors_per_second: progress.vectorsPerSecond,
-          ...(Number.isFinite(latencyMs.p50) ? { latency_ms: latencyMs } : {}),
+          ...(batches > 0 ? { latency_ms: latencyMs } : {}),
           setting: wireSetting(progress.setting),
           reason: progress.reason,
           elapsed_ms: progress.elapsedMs,

@@ -27,6 +27,8 @@ const SECRETS = ['VBO_API_KEYS', 'VBO_JWT_SECRET', 'VBO_JWT_PUBLIC_KEY'];
 export interface RunsOptions {
   /** Every measurement of a run. */
   onRecord?: (record: BatchExecutionRecord) => void;
+  /** When a run has told where it is. */
+  onProgress?: (run: Run) => void;
   /** When a run has ended, however. */
   onEnd?: (run: Run) => void;
 }
@@ -173,7 +175,10 @@ export class Runs {
     if (task.kind === 'ingest') this.#ledgers.add(task.ledger);
     child.on('message', (message: FromRun) => {
       if (message.type === 'record') this.#options.onRecord?.(message.record);
-      else run.hear(message, Date.now());
+      else {
+        run.hear(message, Date.now());
+        this.#options.onProgress?.(run);
+      }
     });
     const end = (reason: string) => {
       if (!this.#processes.delete(id)) return;

@@ -1,0 +1,184 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
+import type { Gate } from '../gate.js';
+import type { Run } from '../runs/run.js';
+import type { Runs } from '../runs/runs.js';
+import type { TrainAnswer } from '../schemas/training.js';
+import { gainOf } from './gain.js';
+import { METRICS } from './names.js';
+
+/** From a tenth of a millisecond: a recommendation takes less than one. */
+const SECONDS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+
+/** What the gauges are read from when somebody asks. */
+export interface Sources {
+  readonly optimizer: VectorBatchOptimizer;
+  readonly gate: Gate;
+  readonly runs: Runs;
+  readonly auditLines: () => number;
+}
+
+/** Everything `/metrics` shows. Gauges are read when it is asked for; only histograms and counters cost anything before. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #requestSeconds: Histogram<'method' | 'route' | 'status'>;
+  readonly #algorithmSeconds: Histogram<'algorithm'>;
+  readonly #refusals: Counter<'code'>;
+  readonly #runsEnded: Counter<'kind' | 'state'>;
+  readonly #batches: Counter<'outcome'>;
+  readonly #vectors: Counter<'outcome'>;
+  readonly #gain: Gauge<'database'>;
+  readonly #modelError: Gauge<'database' | 'dimension'>;
+  /** What of each run's progress has been counted already. */
+  readonly #counted = new WeakMap<
+    Run,
+    { batches: number; retries: number; done: number; rejected: number }
+  >();
+
+  constructor() {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry, prefix: 'vbo_' });
+    const { requestSeconds, algorithmSeconds, refusals, runsEnded, batches, vectors, gain, modelError } =
+      METRICS;
+    this.#requestSeconds = new Histogram({
+      ...{ ...requestSeconds, labelNames: ['method', 'route', 'status'], buckets: SECONDS, registers },
+    });
+    this.#algorithmSeconds = new Histogram({
+      ...{ ...algorithmSeconds, labelNames: ['algorithm'], buckets: SECONDS, registers },
+    });
+    this.#refusals = new Counter({ ...refusals, labelNames: ['code'], registers });
+    this.#runsEnded = new Counter({ ...runsEnded, labelNames: ['kind', 'state'], registers });
+    this.#batches = new Counter({ ...batches, labelNames: ['outcome'], registers });
+    this.#vectors = new Counter({ ...vectors, labelNames: ['outcome'], registers });
+    this.#gain = new Gauge({ ...gain, labelNames: ['database'], registers });
+    this.#modelError = new Gauge({ ...modelError, labelNames: ['database', 'dimension'], registers });
+    // Shown as 0 from the start, so that an alert on their growth sees the first one.
+    for (const outcome of ['success', 'failure']) this.#batches.inc({ outcome }, 0);
+    for (const outcome of ['acknowledged', 'rejected']) this.#vectors.inc({ outcome }, 0);
+  }
+
+  /** Registers the gauges that are read when somebody asks. */
+  watch(sources: Sources): void {
+    const { optimizer, gate, runs, auditLines } = sources;
+    const gauge = (metric: { name: string; help: string }, read: () => number) =>
+      new Gauge({
+        ...metric,
+        registers: [this.#registry],
+        collect() {
+          this.set(read());
+        },
+      });
+    gauge(METRICS.poolThreads, () => optimizer.statistics().pool.threads);
+    gauge(METRICS.poolQueued, () => optimizer.statistics().pool.queued);
+    gauge(METRICS.poolUtilization, () => optimizer.statistics().pool.utilization);
+    gauge(METRICS.memoryUsed, () => optimizer.statistics().memory.usedBytes);
+    gauge(METRICS.memoryPeak, () => optimizer.statistics().memory.peakBytes);
+    gauge(METRICS.memoryReserved, () => optimizer.statistics().memory.byteLength);
+    gauge(METRICS.heavyActive, () => gate.active);
+    gauge(METRICS.heavyQueued, () => gate.queued);
+    gauge(METRICS.auditLines, auditLines);
+    this.#watchRuns(runs);
+  }
+
+  /** Counts the requests of one route. */
+  route(method: string, route: string): (status: number, durationMs: number) => void {
+    const byStatus = new Map<number, { observe(seconds: number): void }>();
+    return (status, durationMs) => {
+      let child = byStatus.get(status);
+      if (!child) {
+        child = this.#requestSeconds.labels({ method, route, status: String(status) });
+        byStatus.set(status, child);
+      }
+      child.observe(durationMs / 1000);
+    };
+  }
+
+  /** Times a calculation. */
+  algorithm(algorithm: string): (durationMs: number) => void {
+    const child = this.#algorithmSeconds.labels({ algorithm });
+    return (durationMs) => child.observe(durationMs / 1000);
+  }
+
+  refused(code: string): void {
+    this.#refusals.inc({ code });
+  }
+
+  trained({ databases }: TrainAnswer): void {
+    for (const { database, dimension, median_absolute_relative_error } of databases) {
+      this.#modelError.set({ database, dimension: String(dimension) }, median_absolute_relative_error);
+    }
+  }
+
+  /** Adds what a run has done since it was last heard. */
+  advanced(run: Run): void {
+    const { kind } = run.facts;
+    const { progress } = run;
+    if (!progress || kind !== 'ingest') return;
+    const { batches = 0, retries = 0, rejected = 0, done } = progress;
+    const before = this.#counted.get(run) ?? { batches: 0, retries: 0, done: 0, rejected: 0 };
+    this.#batches.inc({ outcome: 'success' }, Math.max(0, batches - before.batches));
+    this.#batches.inc({ outcome: 'failure' }, Math.max(0, retries - before.retries));
+    const acknowledged = done - rejected - (before.done - before.rejected);
+    this.#vectors.inc({ outcome: 'acknowledged' }, Math.max(0, acknowledged));
+    this.#vectors.inc({ outcome: 'rejected' }, Math.max(0, rejected - before.rejected));
+    this.#counted.set(run, { batches, retries, done, rejected });
+  }
+
+  ended(run: Run): void {
+    const { facts, state, report } = run;
+    this.#runsEnded.inc({ kind: facts.kind, state });
+    if (!report || state !== 'completed') return;
+    const gain = gainOf(report);
+    const database = facts.sink.split(':')[0]!;
+    if (gain !== undefined) this.#gain.set({ database }, gain);
+  }
+
+  /** In the text format of Prometheus. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  #watchRuns(runs: Runs): void {
+    const registers = [this.#registry];
+    new Gauge({
+      ...{ ...METRICS.runs, labelNames: ['kind'], registers },
+      collect() {
+        for (const kind of ['ingest', 'tune'] as const) {
+          this.set({ kind }, runs.active().filter((run) => run.facts.kind === kind).length);
+        }
+      },
+    });
+    const perRun = (metric: { name: string; help: string }, read: (run: Run) => number | null | undefined) =>
+      new Gauge({
+        ...{ ...metric, labelNames: ['run'], registers },
+        collect() {
+          this.reset();
+          for (const run of runs.active()) {
+            const value = read(run);
+            if (typeof value === 'number') this.set({ run: run.facts.id }, value);
+          }
+        },
+      });
+    perRun(METRICS.runBatchSize, ({ progress }) => progress?.setting.batch_size);
+    perRun(METRICS.runConcurrency, ({ progress }) => progress?.setting.concurrency);
+    perRun(METRICS.runRate, ({ progress }) => progress?.vectors_per_second);
+    perRun(METRICS.runEta, ({ progress }) => progress?.eta_ms && progress.eta_ms / 1000);
+    new Gauge({
+      ...{ ...METRICS.runLatency, labelNames: ['run', 'quantile'], registers },
+      collect() {
+        this.reset();
+        for (const { facts, progress } of runs.active()) {
+          if (!progress?.latency_ms) continue;
+          this.set({ run: facts.id, quantile: '0.5' }, progress.latency_ms.p50 / 1000);
+          this.set({ run: facts.id, quantile: '0.95' }, progress.latency_ms.p95 / 1000);
+        }
+      },
+    });
+  }
+}

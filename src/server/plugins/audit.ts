@@ -1,0 +1,53 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { AuditLog } from '../audit/audit-log.js';
+import type { AuditEvent } from '../audit/chain.js';
+import { HttpError } from '../http-error.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A success of the route changes something. It is answered when it is written down, and refused where it cannot be. */
+    mutates?: boolean;
+  }
+  interface FastifyRequest {
+    /** Of the run that the request is about, for the audit log. */
+    runId: string | undefined;
+  }
+}
+
+/** Writes down what changes something. Refusals are written down where they are answered. Before the routes. */
+export function auditMutations(app: FastifyInstance, log: AuditLog): void {
+  app.addHook('onRoute', (route) => {
+    if (!route.config?.mutates) return;
+    route.preHandler = [
+      (_request, _reply, done) => {
+        done(
+          log.failure &&
+            new HttpError('VBO_HTTP_AUDIT', 'The audit log cannot be written; nothing is changed.'),
+        );
+      },
+      ...[route.preHandler ?? []].flat(),
+    ];
+    route.onSend = [
+      ...[route.onSend ?? []].flat(),
+      async (request, reply) => {
+        if (reply.statusCode < 400) await log.append(eventOf(request, reply.statusCode));
+      },
+    ];
+  });
+}
+
+/** A request as the audit log tells it. */
+export function eventOf(request: FastifyRequest, status: number, code?: string): AuditEvent {
+  const { id, method, routeOptions, principal, ip, runId } = request;
+  return {
+    event: 'request',
+    request_id: id,
+    method,
+    route: routeOptions.url ?? '*',
+    status,
+    ...(code === undefined ? {} : { code }),
+    principal: principal?.id ?? 'anonymous',
+    address: ip,
+    ...(runId === undefined ? {} : { run: runId }),
+  };
+}

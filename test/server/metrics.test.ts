@@ -1,0 +1,62 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { createApp } from '../../src/server/app.js';
+import { readServerConfig } from '../../src/server/config.js';
+import { METRICS } from '../../src/server/metrics/names.js';
+import type { RunAnswer } from '../../src/server/schemas/runs.js';
+import { VectorBatchOptimizer } from '../../src/vector-batch-optimizer.js';
+import { BODY, CALCULATE, tempFolder, until } from './support.js';
+
+const optimizer = await VectorBatchOptimizer.create({ threads: 0 });
+const app = await createApp(
+  optimizer,
+  readServerConfig({ VBO_ALLOWED_SINKS: 'null://', VBO_RUN_DIRECTORY: tempFolder() }),
+);
+afterAll(async () => {
+  await app.close();
+  await optimizer.close();
+});
+
+const scrape = async (): Promise<string> => (await app.inject({ url: '/metrics' })).body;
+const sampleOf = (text: string, series: string): number =>
+  Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${series} `))
+      ?.slice(series.length),
+  );
+
+describe('/metrics', () => {
+  it('has every metric that is named', async () => {
+    const text = await scrape();
+    for (const { name, help } of Object.values(METRICS)) {
+      expect(text).toContain(`# HELP ${name} ${help}`);
+    }
+    for (const name of ['vbo_nodejs_gc_duration_seconds', 'vbo_nodejs_eventloop_lag_p99_seconds']) {
+      expect(text).toContain(`# TYPE ${name} `);
+    }
+  });
+
+  it('counts requests by route and status, and times the calculation alone', async () => {
+    await app.inject({ method: 'POST', url: CALCULATE, payload: BODY });
+    await app.inject({ method: 'POST', url: CALCULATE, payload: {} });
+    const text = await scrape();
+    const series =
+      'vbo_http_request_duration_seconds_count{method="POST",route="/api/v1/batch-optimization/calculate-size"';
+    expect(sampleOf(text, `${series},status="200"}`)).toBe(1);
+    expect(sampleOf(text, `${series},status="400"}`)).toBe(1);
+    expect(sampleOf(text, 'vbo_algorithm_duration_seconds_count{algorithm="calculate-size"}')).toBe(1);
+    expect(sampleOf(text, 'vbo_http_refusals_total{code="VBO_ERR_ARGUMENT"}')).toBe(1);
+  });
+
+  it('tells how runs end, and what a tuning gained', async () => {
+    const payload = { kind: 'tune', sink: 'null://', dimension: 8, budget_ms: 200 };
+    const { id } = (await app.inject({ method: 'POST', url: '/api/v1/runs', payload })).json();
+    await until<RunAnswer>(
+      async () => (await app.inject({ url: `/api/v1/runs/${id}` })).json(),
+      ({ state }) => state !== 'running',
+    );
+    const text = await until(scrape, (t) => t.includes('vbo_runs_ended_total{'));
+    expect(sampleOf(text, 'vbo_runs_ended_total{kind="tune",state="completed"}')).toBe(1);
+    expect(sampleOf(text, 'vbo_gain_over_default_ratio{database="null"}')).toBeGreaterThan(0);
+  });
+});
