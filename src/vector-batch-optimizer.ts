@@ -18,6 +18,7 @@ import { Kernels } from './kernels/kernels.js';
 import { Learner } from './learning/learner.js';
 import { ModelKeeper } from './learning/model-keeper.js';
 import type { CostModel } from './model/cost.js';
+import type { ModelState } from './model/model-state.js';
 import { PerformanceModel } from './model/performance.js';
 import { findProfile } from './model/profiles.js';
 import { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
@@ -193,6 +194,11 @@ export class VectorBatchOptimizer {
     this.#checkOpen();
     const { seed, logger } = this.#options;
     return execute(items, operation, { seed, logger, ...options });
+  }
+
+  /** All that was learnt from records. */
+  get knowledge(): ModelState {
+    return this.#memory.model.toJSON();
   }
 
   /** The pool and the kernels' memory, for monitoring. */

@@ -14,7 +14,7 @@ const command: Command = {
   async run(invocation) {
     const port = invocation.text('port') === undefined ? undefined : numberOption(invocation, 'port');
     const config = readServerConfig(process.env, { host: invocation.text('host'), port });
-    await using optimizer = await VectorBatchOptimizer.create();
+    await using optimizer = await VectorBatchOptimizer.create({ history: config.history ?? false });
     const app = await createApp(optimizer, config);
     const stop = new Promise<void>((resolve) => {
       process.once('SIGINT', resolve);

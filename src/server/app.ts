@@ -5,7 +5,6 @@ import type { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { AuditLog } from './audit/audit-log.js';
 import type { ServerConfig } from './config.js';
 import { Gate } from './gate.js';
-import { LazyHistory } from './lazy-history.js';
 import { Metrics } from './metrics/metrics.js';
 import { auditMutations, eventOf } from './plugins/audit.js';
 import { authenticate } from './plugins/auth.js';
@@ -18,6 +17,7 @@ import { limit } from './plugins/limits.js';
 import { measure } from './plugins/metrics.js';
 import { refuseOtherOrigins } from './plugins/origin.js';
 import { secureHeaders } from './plugins/secure-headers.js';
+import { RecentRecords } from './recent-records.js';
 import { batchOptimization } from './routes/batch-optimization.js';
 import { healthRoutes } from './routes/health.js';
 import { historyRoutes } from './routes/history.js';
@@ -75,15 +75,21 @@ export async function createApp(
     queueLimit: config.queueLimit,
     timeoutMs: config.requestTimeoutMs,
   });
-  const histories = new LazyHistory(config.history);
+  const histories = new RecentRecords();
+  const history = async () => optimizer.history ?? histories.open();
   const runs = new Runs(config, {
+    historyPath: optimizer.history?.path,
     onRecord: (record) =>
-      void histories
-        .open()
-        .then((history) => history.append([record]))
+      void history()
+        .then((open) => open.append([record]))
         .catch((error) => app.log.error(error)),
     onProgress: (run) => metrics.advanced(run),
-    onEnd: (run) => metrics.ended(run),
+    onEnd: (run) => {
+      metrics.ended(run);
+      // The run's process has recorded it; without new records of one's own this learns from those.
+      if (optimizer.history)
+        void optimizer.batchSize.trainPerformanceModel([]).catch((e) => app.log.error(e));
+    },
   });
   metrics.watch({ optimizer, gate, runs, auditLines: () => log?.head.seq ?? 0 });
 
@@ -110,11 +116,10 @@ export async function createApp(
   measure(app, metrics);
 
   const optimization = { prefix: '/api/v1/batch-optimization', optimizer };
-  const history = () => histories.open();
   await app.register(healthRoutes, { isStopping: () => isStopping });
   await app.register(batchOptimization, { ...optimization, metrics });
   await app.register(layoutRoute, { ...optimization, gate, bodyLimitBytes: config.bodyLimitBytes });
-  await app.register(trainingRoutes, { ...optimization, gate, onTrained: (a) => metrics.trained(a) });
+  await app.register(trainingRoutes, { ...optimization, gate });
   await app.register(historyRoutes, { prefix: '/api/v1/history', history, gate });
   await app.register(runRoutes, { prefix: '/api/v1/runs', runs });
   await serveDashboard(app);

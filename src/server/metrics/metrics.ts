@@ -3,7 +3,6 @@ import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
 import type { Gate } from '../gate.js';
 import type { Run } from '../runs/run.js';
 import type { Runs } from '../runs/runs.js';
-import type { TrainAnswer } from '../schemas/training.js';
 import { gainOf } from './gain.js';
 import { METRICS } from './names.js';
 
@@ -30,7 +29,6 @@ export class Metrics {
   readonly #batches: Counter<'outcome'>;
   readonly #vectors: Counter<'outcome'>;
   readonly #gain: Gauge<'database'>;
-  readonly #modelError: Gauge<'database' | 'dimension'>;
   /** What of each run's progress has been counted already. */
   readonly #counted = new WeakMap<
     Run,
@@ -40,8 +38,7 @@ export class Metrics {
   constructor() {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry, prefix: 'vbo_' });
-    const { requestSeconds, algorithmSeconds, refusals, runsEnded, batches, vectors, gain, modelError } =
-      METRICS;
+    const { requestSeconds, algorithmSeconds, refusals, runsEnded, batches, vectors, gain } = METRICS;
     this.#requestSeconds = new Histogram({
       ...{ ...requestSeconds, labelNames: ['method', 'route', 'status'], buckets: SECONDS, registers },
     });
@@ -53,7 +50,6 @@ export class Metrics {
     this.#batches = new Counter({ ...batches, labelNames: ['outcome'], registers });
     this.#vectors = new Counter({ ...vectors, labelNames: ['outcome'], registers });
     this.#gain = new Gauge({ ...gain, labelNames: ['database'], registers });
-    this.#modelError = new Gauge({ ...modelError, labelNames: ['database', 'dimension'], registers });
     // Shown as 0 from the start, so that an alert on their growth sees the first one.
     for (const outcome of ['success', 'failure']) this.#batches.inc({ outcome }, 0);
     for (const outcome of ['acknowledged', 'rejected']) this.#vectors.inc({ outcome }, 0);
@@ -79,6 +75,17 @@ export class Metrics {
     gauge(METRICS.heavyActive, () => gate.active);
     gauge(METRICS.heavyQueued, () => gate.queued);
     gauge(METRICS.auditLines, auditLines);
+    new Gauge({
+      ...{ ...METRICS.modelError, labelNames: ['database', 'dimension'], registers: [this.#registry] },
+      collect() {
+        this.reset();
+        for (const { database, fits } of optimizer.knowledge.databases) {
+          for (const { dimension, medianAbsoluteRelativeError: error } of fits) {
+            this.set({ database, dimension: String(dimension) }, error);
+          }
+        }
+      },
+    });
     this.#watchRuns(runs);
   }
 
@@ -103,12 +110,6 @@ export class Metrics {
 
   refused(code: string): void {
     this.#refusals.inc({ code });
-  }
-
-  trained({ databases }: TrainAnswer): void {
-    for (const { database, dimension, median_absolute_relative_error } of databases) {
-      this.#modelError.set({ database, dimension: String(dimension) }, median_absolute_relative_error);
-    }
   }
 
   /** Adds what a run has done since it was last heard. */

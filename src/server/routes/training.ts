@@ -9,11 +9,8 @@ import { ModelAnswer, TrainAnswer, TrainBody } from '../schemas/training.js';
 export const trainingRoutes: FastifyPluginAsyncTypebox<{
   optimizer: VectorBatchOptimizer;
   gate: Gate;
-  onTrained: (answer: TrainAnswer) => void;
-}> = async (app, { optimizer, gate, onTrained }) => {
+}> = async (app, { optimizer, gate }) => {
   const tags = ['model'];
-  const fits = new Map<string, TrainAnswer['databases'][number]>();
-  let trainedAt: string | null = null;
 
   app.post(
     '/train',
@@ -27,11 +24,7 @@ export const trainingRoutes: FastifyPluginAsyncTypebox<{
     },
     async ({ body }) => {
       const report = await gate.run(() => optimizer.batchSize.trainPerformanceModel(body.records));
-      const answer = toWire(report) as TrainAnswer;
-      for (const fit of answer.databases) fits.set(`${fit.database} ${fit.dimension}`, fit);
-      trainedAt = new Date().toISOString();
-      onTrained(answer);
-      return answer;
+      return toWire(report) as TrainAnswer;
     },
   );
 
@@ -42,8 +35,9 @@ export const trainingRoutes: FastifyPluginAsyncTypebox<{
       schema: { tags, summary: 'What the model rests on', response: { 200: ModelAnswer } },
     },
     async () => ({
-      trained_at: trainedAt,
-      databases: [...fits.values()],
+      databases: optimizer.knowledge.databases.flatMap(({ database, fits }) =>
+        fits.map((fit) => toWire({ database, ...fit }) as ModelAnswer['databases'][number]),
+      ),
       state: { ...optimizer.batchSize.modelState() },
       priors: PROFILES.map(({ name, basis, source }) => ({ database: name, basis, source: source.law })),
     }),

@@ -1,4 +1,5 @@
 import { toVectorBatchError } from '../../core/errors.js';
+import type { BatchExecutionRecord } from '../../core/types.js';
 import { toWire } from '../../core/wire.js';
 import { openSink } from '../../sinks/index.js';
 import { openSource } from '../../sources/index.js';
@@ -12,8 +13,11 @@ process.on('SIGINT', () => {});
 
 const stop = new AbortController();
 const tell = (message: FromRun): void => void process.send?.(message);
-/** The last word; a driver's open handles are not waited for. */
-const tellAndExit = (message: FromRun): void => void process.send?.(message, () => process.exit());
+const tellLast = (message: FromRun): Promise<void> =>
+  new Promise((resolve) => {
+    if (!process.connected) resolve();
+    else process.send?.(message, () => resolve());
+  });
 
 process.on('message', (message: ToRun) => {
   if (message.type === 'cancel') stop.abort();
@@ -23,22 +27,35 @@ process.on('SIGTERM', () => stop.abort());
 // The service is gone: the load ends at a batch boundary, with its ledger.
 process.on('disconnect', () => stop.abort());
 
-async function run(task: RunTask): Promise<void> {
+async function run({ history, ...task }: RunTask): Promise<void> {
+  const optimizer = await VectorBatchOptimizer.create({
+    threads: 0,
+    ...(history === undefined ? {} : { history }),
+  }).catch(fail);
+  if (!optimizer) process.exit();
   try {
-    await using optimizer = await VectorBatchOptimizer.create({ threads: 0 });
     const report = await (task.kind === 'ingest' ? ingest(optimizer, task) : tune(optimizer, task));
-    tellAndExit({ type: 'completed', report: toWire(report) as RunReport });
-  } catch (thrown) {
-    const error = toVectorBatchError(thrown, 'VBO_ERR_INTERNAL', 'The run failed');
-    const report = (error.details.report ?? null) as RunReport | null;
-    tellAndExit({
-      ...{ type: 'failed', code: error.code, message: error.message },
-      report: report && (toWire(report) as RunReport),
-    });
+    await tellLast({ type: 'completed', report: toWire(report) as RunReport });
+  } catch (error) {
+    await fail(error);
   }
-  // Nobody is left to be told.
-  if (!process.connected) process.exit();
+  await optimizer.close();
+  // A driver's open handles are not waited for.
+  process.exit();
 }
+
+async function fail(thrown: unknown): Promise<undefined> {
+  const error = toVectorBatchError(thrown, 'VBO_ERR_INTERNAL', 'The run failed');
+  const report = (error.details.report ?? null) as RunReport | null;
+  await tellLast({
+    ...{ type: 'failed', code: error.code, message: error.message },
+    report: report && (toWire(report) as RunReport),
+  });
+}
+
+/** Sent on where no file takes the records. */
+const onRecord = (record: BatchExecutionRecord): void =>
+  tell({ type: 'record', record: { ...record, ts: record.ts ?? Date.now() } });
 
 async function ingest(optimizer: VectorBatchOptimizer, task: RunTask & { kind: 'ingest' }) {
   const { kind: _, source: path, sink: url, ...options } = task;
@@ -47,6 +64,7 @@ async function ingest(optimizer: VectorBatchOptimizer, task: RunTask & { kind: '
   return optimizer.ingest(source, sink, {
     ...options,
     signal: stop.signal,
+    ...(optimizer.history ? {} : { onRecord }),
     onProgress: (progress) => {
       const { acknowledged, rejected, resumedFrom, batches, latencyMs } = progress;
       tell({
@@ -77,7 +95,7 @@ async function tune(optimizer: VectorBatchOptimizer, task: RunTask & { kind: 'tu
       ...options,
       ...(source ? { source } : {}),
       signal: stop.signal,
-      onRecord: (record) => tell({ type: 'record', record: { ...record, ts: Date.now() } }),
+      ...(optimizer.history ? {} : { onRecord }),
       onProgress: ({ done, total, setting, elapsedMs, etaMs }) =>
         tell({
           type: 'progress',

@@ -2,12 +2,14 @@ import type { BatchExecutionRecord, Metric, Setting } from '../../core/types.js'
 import type { RunProgress } from '../schemas/runs.js';
 
 /** What a run's process is to do; paths and URLs are checked. */
-export type RunTask =
+export type RunTask = {
+  readonly sink: string;
+  readonly metric?: Metric;
+  readonly history?: string;
+} & (
   | {
       readonly kind: 'ingest';
       readonly source: string;
-      readonly sink: string;
-      readonly metric?: Metric;
       readonly memoryBudgetBytes?: number;
       readonly fixed?: Setting;
       readonly maxConcurrency?: number;
@@ -17,13 +19,12 @@ export type RunTask =
     }
   | {
       readonly kind: 'tune';
-      readonly sink: string;
       readonly dimension: number;
       readonly source?: string;
-      readonly metric?: Metric;
       readonly budgetMs?: number;
       readonly exhaustive?: boolean;
-    };
+    }
+);
 
 export type ToRun = { readonly type: 'start'; readonly task: RunTask } | { readonly type: 'cancel' };
 

@@ -25,7 +25,9 @@ const RETRY_AFTER_SECONDS = 10;
 const SECRETS = ['VBO_API_KEYS', 'VBO_JWT_SECRET', 'VBO_JWT_PUBLIC_KEY'];
 
 export interface RunsOptions {
-  /** Every measurement of a run. */
+  /** A file in which runs record themselves, and whose lessons they begin with. */
+  historyPath?: string | undefined;
+  /** Every measurement of a run, where there is no such file. */
   onRecord?: (record: BatchExecutionRecord) => void;
   /** When a run has told where it is. */
   onProgress?: (run: Run) => void;
@@ -121,7 +123,11 @@ export class Runs {
     const { kind, metric } = body;
     const sink = await allowedSink(body.sink, allowedSinks);
     const source = body.source === undefined ? undefined : await allowedSource(body.source, allowedSources);
-    const common = { sink, ...(metric === undefined ? {} : { metric }) };
+    const { historyPath: history } = this.#options;
+    const common = {
+      ...{ sink, ...(metric === undefined ? {} : { metric }) },
+      ...(history === undefined ? {} : { history }),
+    };
     if (kind === 'tune') {
       const { dimension, budget_ms: budgetMs, exhaustive } = body;
       return {

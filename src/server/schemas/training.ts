@@ -61,7 +61,6 @@ export const TrainAnswer = Type.Object({
 export type TrainAnswer = Static<typeof TrainAnswer>;
 
 export const ModelAnswer = Type.Object({
-  trained_at: Type.Union([Type.String({ description: 'ISO 8601' }), Type.Null()]),
   databases: Type.Array(FitAnswer, { description: 'Fits in force; a database not listed has its prior' }),
   state: Type.Object(
     {},
