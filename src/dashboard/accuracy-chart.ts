@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import type { Measured } from './accuracy.js';
+import { shortCount } from './format.js';
 import { colours } from './theme-button.js';
 
 /** Lines at the measured rate and a quarter above and below it. */
@@ -14,7 +15,7 @@ export function drawAccuracy(measured: readonly Measured[], width: number): SVGS
   const axis = {
     type: 'log',
     domain: [low, high],
-    tickFormat: 's',
+    tickFormat: shortCount,
     ticks: 5,
     labelArrow: 'none',
     tickSize: 4,
@@ -65,7 +66,6 @@ export function drawAccuracy(measured: readonly Measured[], width: number): SVGS
       }),
     ],
   }) as SVGSVGElement;
-  svg.setAttribute('role', 'img');
-  svg.setAttribute('aria-label', 'Predicted over measured rates; the table above has their medians.');
+  svg.setAttribute('aria-hidden', 'true');
   return svg;
 }

@@ -104,6 +104,8 @@ export async function* events(path: string, signal: AbortSignal): AsyncGenerator
     const headers: Record<string, string> = lastId === '' ? {} : { 'last-event-id': lastId };
     try {
       const answer = await request(path, { accept: 'text/event-stream', signal, headers });
+      // Nothing comes any more: the end was among the events before.
+      if (answer.status === 204) return;
       for await (const event of readEvents(answer.body!)) {
         if (event.id !== '') lastId = event.id;
         yield event;

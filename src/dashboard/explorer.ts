@@ -6,6 +6,7 @@ import type { CostSurface } from '../optimizer/surface.js';
 import { drawColourRamp } from './colour-ramp.js';
 import { byId, make, say, table } from './dom.js';
 import { engine, latest } from './engine.js';
+import { formatMs } from './format.js';
 import { drawHeatMap, type HeatMap, MAP_AXES, nearest, shown } from './heat-map.js';
 import { LoadForm, objectiveLabel } from './load-form.js';
 
@@ -272,6 +273,3 @@ function describeSetting({ recommendation, surface }: Found, setting: Setting, s
     `${formatBytes(inFlight * surface.inFlightBytesPerVector)} in flight`,
   ].join(' · ');
 }
-
-const formatMs = (ms: number): string =>
-  ms < 1000 ? `${Number(ms.toPrecision(3))} ms` : `${Number((ms / 1000).toPrecision(3))} s`;

@@ -6,10 +6,11 @@ import { drawAccuracy } from './accuracy-chart.js';
 import { json } from './api.js';
 import { byId, make, table } from './dom.js';
 import { engine } from './engine.js';
+import { formatMoment, formatMs } from './format.js';
 import { teachEngine } from './lessons.js';
 
 const MOST_RECORDS = 2000;
-const LISTED = 50;
+const LISTED = 20;
 
 /** The page that holds what was predicted against what was measured. */
 export class History {
@@ -72,7 +73,13 @@ export class History {
       );
       return;
     }
-    this.#chart = make('div', { className: 'charts' });
+    this.#chart = make('div', {
+      className: 'charts',
+      attributes: {
+        role: 'img',
+        'aria-label': 'Predicted over measured rates; the table above has their medians.',
+      },
+    });
     this.#view.replaceChildren(
       make(
         'div',
@@ -120,7 +127,7 @@ export class History {
       make(
         'p',
         { className: 'hint' },
-        '“Off” is the median of |predicted / measured − 1| over the rates of these records; the model may have learnt from them.',
+        '“Off” is the median of |predicted / measured − 1| over the settings at least half as fast as the fastest, where a choice is made. The model may have learnt from these records.',
       ),
       make(
         'label',
@@ -148,12 +155,12 @@ const percent = (error: number | undefined): string =>
 
 function recordTable(records: readonly BatchExecutionRecord[]): HTMLElement {
   const cells = records.map((record) => [
-    record.ts === undefined ? '' : new Date(record.ts).toLocaleString(),
+    record.ts === undefined ? '' : formatMoment(record.ts),
     record.database_type,
     formatCount(record.vector_dimension),
     `${formatCount(record.batch_size)} × ${record.concurrency}`,
     record.throughput_vps ? formatCount(record.throughput_vps) : '',
-    record.batch_p50_ms ? `${record.batch_p50_ms.toPrecision(3)} ms` : '',
+    record.batch_p50_ms ? formatMs(record.batch_p50_ms) : '',
     record.success ? 'stored' : (record.error ?? 'failed'),
   ]);
   return table(

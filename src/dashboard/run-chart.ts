@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { formatCount } from '../core/units.js';
+import { shortCount } from './format.js';
 import { colours } from './theme-button.js';
 
 /** Where a run was at a moment. */
@@ -20,8 +20,8 @@ export function drawRun(points: readonly RunPoint[], width: number): SVGSVGEleme
   const steps = (value: 'batchSize' | 'concurrency', label: string, isLast: boolean) =>
     Plot.plot({
       ...frame,
-      height: isLast ? 92 : 74,
-      marginTop: 18,
+      height: isLast ? 112 : 84,
+      marginTop: 28,
       marginBottom: isLast ? 34 : 8,
       x: {
         ...x,
@@ -35,7 +35,7 @@ export function drawRun(points: readonly RunPoint[], width: number): SVGSVGEleme
         base: 2,
         domain: powerRange(points.map((point) => point[value])),
         ticks: 3,
-        tickFormat: (n: number) => formatCount(n),
+        tickFormat: String,
         label,
         labelArrow: 'none',
         tickSize: 4,
@@ -51,10 +51,12 @@ export function drawRun(points: readonly RunPoint[], width: number): SVGSVGEleme
         Plot.dot(points.slice(-1), { x: 'seconds', y: value, r: 3, fill: palette.accent }),
       ],
     });
+  // Before the first acknowledgement there is no rate.
+  const flowing = points.slice(points.findIndex(({ rate }) => rate > 0));
   const rate = Plot.plot({
     ...frame,
     height: 190,
-    marginTop: 22,
+    marginTop: 28,
     marginBottom: 8,
     x: { ...x, axis: null },
     y: {
@@ -64,12 +66,12 @@ export function drawRun(points: readonly RunPoint[], width: number): SVGSVGEleme
       nice: true,
       grid: true,
       ticks: 4,
-      tickFormat: 's',
+      tickFormat: shortCount,
       tickSize: 4,
     },
     marks: [
-      Plot.areaY(points, { x: 'seconds', y: 'rate', fill: palette.series, fillOpacity: 0.16 }),
-      Plot.line(points, { x: 'seconds', y: 'rate', stroke: palette.series, strokeWidth: 2 }),
+      Plot.areaY(flowing, { x: 'seconds', y: 'rate', fill: palette.series, fillOpacity: 0.16 }),
+      Plot.line(flowing, { x: 'seconds', y: 'rate', stroke: palette.series, strokeWidth: 2 }),
       Plot.dot(points.slice(-1), { x: 'seconds', y: 'rate', r: 3.5, fill: palette.accent }),
     ],
   });
@@ -82,9 +84,9 @@ export function drawRun(points: readonly RunPoint[], width: number): SVGSVGEleme
   return charts as unknown as SVGSVGElement[];
 }
 
-/** Powers of two around all values, at least one doubling apart. */
+/** Powers of two around all values, at least one doubling apart, and a little more so that no line lies on the border. */
 function powerRange(values: readonly number[]): [number, number] {
-  const low = 2 ** Math.floor(Math.log2(Math.min(1024, ...values)));
-  const high = 2 ** Math.ceil(Math.log2(Math.max(1, ...values)));
-  return [low, Math.max(high, low * 2)];
+  const low = 2 ** Math.floor(Math.log2(Math.min(...values)));
+  const high = 2 ** Math.ceil(Math.log2(Math.max(...values)));
+  return [low / 1.2, Math.max(high, low * 2) * 1.2];
 }

@@ -2,6 +2,7 @@ import { formatCount, formatDuration } from '../core/units.js';
 import type { RunAnswer, RunEvent, RunProgress } from '../server/schemas/runs.js';
 import { events, json } from './api.js';
 import { byId, make, say, table } from './dom.js';
+import { formatMs } from './format.js';
 import { drawRun, type RunPoint } from './run-chart.js';
 
 const STATES: Record<RunAnswer['state'], string> = {
@@ -188,9 +189,7 @@ export class RunView {
         `${formatCount(setting.batch_size)} × ${setting.concurrency}`,
         'per request × in flight',
       ),
-      ...(latency
-        ? [fact('Latency', `${latency.p50.toPrecision(3)} ms`, `95 % below ${latency.p95.toPrecision(3)} ms`)]
-        : []),
+      ...(latency ? [fact('Latency', formatMs(latency.p50), `95 % below ${formatMs(latency.p95)}`)] : []),
       fact(
         'Errors',
         formatCount(progress.rejected ?? 0),
