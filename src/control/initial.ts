@@ -13,7 +13,7 @@ export type PriorBasis = 'measured' | 'advised';
  * Where a load begins: at what a measured prior holds best, the smallest setting within 3 % of its peak. A load that
  * begins far below has sent much of its rows before the ladders have caught up. Advice may be wrong about the order of
  * magnitude: there it is a quarter of the batch and half of the requests in flight, so that the ladders meet the
- * plateau from below.
+ * plateau from below. The batch is never smaller than without any prior.
  */
 export function initialSetting(
   prior: CostModel | undefined,
@@ -22,7 +22,7 @@ export function initialSetting(
 ): Setting {
   if (!prior) return clampSetting(BLIND, bounds);
   const grid: (Setting & { rate: number })[] = [];
-  for (let batchSize = 16; batchSize <= 8192; batchSize *= 2) {
+  for (let { batchSize } = BLIND; batchSize <= 8192; batchSize *= 2) {
     for (const concurrency of [1, 2, 4, 8, 16]) {
       const setting = clampSetting({ batchSize, concurrency }, bounds);
       grid.push({ ...setting, rate: vectorsPerSecond(prior, setting) });
@@ -33,5 +33,6 @@ export function initialSetting(
     .filter((cell) => cell.rate >= TOLERANCE * peak)
     .reduce((a, b) => (b.batchSize * b.concurrency < a.batchSize * a.concurrency ? b : a));
   if (basis === 'measured') return { batchSize, concurrency };
-  return clampSetting({ batchSize: batchSize / 4, concurrency: concurrency / 2 }, bounds);
+  const cautious = { batchSize: Math.max(BLIND.batchSize, batchSize / 4), concurrency: concurrency / 2 };
+  return clampSetting(cautious, bounds);
 }

@@ -41,6 +41,8 @@ const TOLERANCE = 0.975;
 /** A smaller setting that the model holds this much slower is not tried. */
 const UNLIKELY = 0.9;
 const MOST_DOWNWARD_RUNGS = 3;
+/** A request of so few rows strains nobody: smaller ones must be faster, not only as fast. */
+const EFFORTLESS_ROWS = 128;
 
 const LADDER: WindowLength = { batches: 3, minMs: 20 };
 const DUEL: WindowLength = { batches: 3, minMs: 15 };
@@ -116,7 +118,8 @@ function* climbBatchSize(start: Setting, world: Surroundings): Search {
     const next = clampSetting({ ...best, batchSize: rungs[0]!.batchSize / 2 }, world.bounds);
     if (next.batchSize >= rungs[0]!.batchSize || rate(next) < UNLIKELY * rate(best)) break;
     yield probeOf(world, next, `is the smaller batch ${next.batchSize} as fast as ${rungs[0]!.batchSize}?`);
-    if (rate(next) < TOLERANCE * rate(best)) break;
+    const enough = next.batchSize < EFFORTLESS_ROWS ? BATCH_GROWTH : TOLERANCE;
+    if (rate(next) < enough * rate(best)) break;
     rungs.unshift(next);
   }
   return plateau();
@@ -200,7 +203,9 @@ function smallestWithin(
 ): Setting | undefined {
   const enough = TOLERANCE * Math.max(...settings.map(rate));
   const asGood = settings.filter((setting) => rate(setting) >= enough);
-  return asGood.length === 0 ? undefined : asGood.reduce((a, b) => (strain(b) < strain(a) ? b : a));
+  return asGood.length === 0
+    ? undefined
+    : asGood.reduce((a, b) => ((strain(b) - strain(a) || rate(a) - rate(b)) < 0 ? b : a));
 }
 
 /** A setting and those half a batch doubling, or half the requests in flight, away. */
@@ -230,7 +235,8 @@ function probeOf({ knowledge }: Surroundings, { batchSize, concurrency }: Settin
 }
 
 /** What a setting asks of the database: rows in flight, and more the more requests they come in. */
-const strain = (setting: Setting): number => setting.batchSize * setting.concurrency ** 1.5;
+const strain = ({ batchSize, concurrency }: Setting): number =>
+  Math.max(batchSize, EFFORTLESS_ROWS) * concurrency ** 1.5;
 const label = (setting: Setting): string => `${setting.batchSize} x ${setting.concurrency}`;
 
 /** A probe of so many batches must leave most of the data to profit from what it finds. */
