@@ -17,6 +17,7 @@ const suites = [
   'memory',
   'qdrant',
   'model',
+  'learning',
   'ingest',
   'service',
 ].filter((name) => existsSync(new URL(`./${name}.ts`, import.meta.url)));
