@@ -7,7 +7,7 @@ export {
   type HistoryState,
   type RecordFilter,
 } from './history/history.js';
-export type { ExportReport, ImportReport, RefusedRecord } from './history/record-files.js';
+export type { ExportReport, ImportOptions, ImportReport, RefusedRecord } from './history/record-files.js';
 export type {
   ExecuteAttempt,
   ExecuteFailure,
@@ -33,6 +33,8 @@ export type { IngestReport } from './ingest/report.js';
 export type { TuneOptions } from './ingest/tune.js';
 export type { TunedCell, TuneProgress, TuneReport } from './ingest/tune-report.js';
 export type { ScratchFactory } from './ingest/tune-rounds.js';
+export type { LearnOptions } from './learning/model-keeper.js';
+export type { LearningProgress } from './learning/tasks.js';
 export { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
 export { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.js';
 export { VectorDimensionAdapter } from './optimizer/dimension-adapter.js';

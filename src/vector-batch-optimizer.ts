@@ -16,10 +16,10 @@ import type { TuneReport } from './ingest/tune-report.js';
 import type { ScratchFactory } from './ingest/tune-rounds.js';
 import { Kernels } from './kernels/kernels.js';
 import { Learner } from './learning/learner.js';
-import { ModelKeeper } from './learning/model-keeper.js';
+import { type LearnOptions, ModelKeeper } from './learning/model-keeper.js';
 import type { CostModel } from './model/cost.js';
 import type { ModelState } from './model/model-state.js';
-import { PerformanceModel } from './model/performance.js';
+import { PerformanceModel, type TrainingReport } from './model/performance.js';
 import { findProfile } from './model/profiles.js';
 import { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
 import { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.js';
@@ -132,6 +132,16 @@ export class VectorBatchOptimizer {
   /** Where loads and tunings are recorded, if they are. */
   get history(): History | undefined {
     return this.#memory.history;
+  }
+
+  /**
+   * Fits the model to all that the history holds now. Loads, tunings and `trainPerformanceModel` see to that themselves;
+   * this is for records that were appended or imported beside.
+   * @throws VBO_ERR_ARGUMENT without a history; VBO_ERR_HISTORY, VBO_ERR_LEARNER, VBO_ERR_ABORTED
+   */
+  async learn(options: LearnOptions = {}): Promise<TrainingReport> {
+    this.#checkOpen();
+    return this.#memory.keeper.learn(options);
   }
 
   /** Copies vectors into one aligned block in the kernels' memory. See {@link pack}. */

@@ -26,7 +26,7 @@ export interface Command {
   /** The line after `vbo`, for instance `recommend --items N --dim D`. */
   usage: string;
   /** How many words besides options it takes. */
-  positionals: number;
+  positionals: number | { readonly min: number };
   options: OptionHelp[];
   /** Returns the exit code. */
   run(invocation: Invocation): Promise<number>;
@@ -68,10 +68,14 @@ export function parseInvocation(
   }
   const { values, positionals } = parsed;
   const help = values.help === true;
-  if (!help && positionals.length !== command.positionals) {
+  const wanted = command.positionals;
+  const isEnough =
+    typeof wanted === 'number' ? positionals.length === wanted : positionals.length >= wanted.min;
+  if (!help && !isEnough) {
+    const count = typeof wanted === 'number' ? wanted : `at least ${wanted.min}`;
     throw new VectorBatchError(
       'VBO_ERR_USAGE',
-      `vbo ${name} takes ${command.positionals} argument(s), ${positionals.length} given. Usage: vbo ${command.usage}`,
+      `vbo ${name} takes ${count} argument(s), ${positionals.length} given. Usage: vbo ${command.usage}`,
     );
   }
   const json = values.json === true;

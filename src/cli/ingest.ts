@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { VectorBatchError } from '../core/errors.js';
+import { silentLogger } from '../core/logger.js';
 import { METRICS, type Metric, type Setting } from '../core/types.js';
 import { formatBytes, formatCount, formatDuration, parseBytes } from '../core/units.js';
 import type { PolicyName } from '../ingest/options.js';
@@ -7,6 +8,7 @@ import type { IngestReport } from '../ingest/report.js';
 import { openSink, SINK_SCHEMES } from '../sinks/index.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, type Invocation, requiredText } from './command.js';
+import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine, progressText } from './progress-line.js';
 import {
@@ -55,6 +57,7 @@ const command: Command = {
       text: 'go on after a crash, Ctrl-C or a failure: nothing is lost, nothing stored twice',
     },
     ...COLUMN_OPTIONS,
+    HISTORY_OPTION,
     { name: 'dry-run', text: 'read and check everything, write nothing' },
   ],
   async run(invocation) {
@@ -67,11 +70,20 @@ const command: Command = {
     const sink = await openSink(url);
     const source = await openFileSource(file, invocation, { memoryBytes: memoryBudgetBytes });
     const line = new ProgressLine();
-    await using optimizer = await VectorBatchOptimizer.create({ threads: 0, memoryBudgetBytes });
+    const logger = warnings(line);
+    // A dry run measures nothing.
+    await using history = invocation.flag('dry-run')
+      ? undefined
+      : await openHistory(invocation, 'write', logger);
+    await using optimizer = await VectorBatchOptimizer.create({
+      ...{ threads: 0, memoryBudgetBytes, history: history ?? false, logger },
+    });
     try {
       const report = await interruptible((signal) =>
         optimizer.ingest(source, sink, {
           signal,
+          // What is tried again stands in the report.
+          logger: silentLogger,
           metric: (invocation.text('metric') ?? 'cosine') as Metric,
           deadLetters: invocation.text('dead-letters') ?? `${nameBeside(file)}.dead-letters.ndjson`,
           ...(ledger === undefined ? {} : { ledger: ledger.path, resume: invocation.flag('resume') }),

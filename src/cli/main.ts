@@ -8,6 +8,8 @@ const COMMANDS: Record<string, () => Promise<{ default: Command }>> = {
   tune: () => import('./tune.js'),
   ingest: () => import('./ingest.js'),
   compact: () => import('./compact.js'),
+  train: () => import('./train.js'),
+  history: () => import('./history.js'),
   serve: () => import('./serve.js'),
   audit: () => import('./audit.js'),
 };

@@ -4,6 +4,7 @@ import { formatBytes, formatCount } from '../core/units.js';
 import { toWire } from '../core/wire.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, numberOption, requiredText } from './command.js';
+import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 
 /** Where the user does not say: a local NVMe disk or a 10 Gbit/s network, MB/s. */
 const DEFAULT_IO_MBPS = 1000;
@@ -27,12 +28,17 @@ const command: Command = {
     { name: 'memory', value: 'MB', text: 'available memory, MB (default: this machine’s)' },
     { name: 'cores', value: 'N', text: 'processor cores (default: this machine’s)' },
     { name: 'io', value: 'MBPS', text: `bandwidth to the database, MB/s (default ${DEFAULT_IO_MBPS})` },
+    HISTORY_OPTION,
     { name: 'objective', value: 'NAME', text: `${OBJECTIVES.join(', ')} (default performance)` },
   ],
   async run(invocation) {
     const database = requiredText(invocation, 'database');
     const objective = invocation.text('objective');
-    await using optimizer = await VectorBatchOptimizer.create({ threads: 0 });
+    const logger = warnings();
+    await using history = await openHistory(invocation, 'read', logger);
+    await using optimizer = await VectorBatchOptimizer.create({
+      ...{ threads: 0, history: history ?? false, logger },
+    });
     const answer = await optimizer.batchSize.calculateOptimalBatchSize({
       itemCount: numberOption(invocation, 'items'),
       vectorDimension: numberOption(invocation, 'dim'),
@@ -54,6 +60,7 @@ const command: Command = {
         `  memory      ${formatBytes(predicted.memoryMb * 1e6)} in flight`,
         `  bound by    ${answer.bindingConstraint}`,
         `  confidence  ${answer.confidence.toFixed(2)}`,
+        `  rests on    ${answer.model.basis}`,
         '',
         answer.explanation,
       ].join('\n');

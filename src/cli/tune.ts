@@ -8,6 +8,7 @@ import { formatCount, formatDuration, parseDuration } from '../core/units.js';
 import type { TuneProgress, TuneReport } from '../ingest/tune-report.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, numberOption, requiredText } from './command.js';
+import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine } from './progress-line.js';
 import { COLUMN_OPTIONS, openFileSource } from './source-options.js';
@@ -35,6 +36,7 @@ const command: Command = {
     { name: 'exhaustive', text: 'measure every setting of the grid instead of a tenth of them' },
     { name: 'records', value: 'FILE', text: 'write every trial as an execution record (NDJSON)' },
     { name: 'env', value: 'FILE', text: 'write VBO_BATCH_SIZE and VBO_CONCURRENCY' },
+    HISTORY_OPTION,
     { name: 'plot', value: 'FILE', text: 'write the surface as SVG' },
   ],
   async run(invocation) {
@@ -49,7 +51,11 @@ const command: Command = {
     const dimension = numberOption(invocation, 'dim', source?.dimension);
     const records = recordsFile(invocation.text('records'));
     const line = new ProgressLine();
-    await using optimizer = await VectorBatchOptimizer.create({ threads: 0 });
+    const logger = warnings(line);
+    await using history = await openHistory(invocation, 'write', logger);
+    await using optimizer = await VectorBatchOptimizer.create({
+      ...{ threads: 0, history: history ?? false, logger },
+    });
     try {
       const report = await interruptible((signal) =>
         optimizer.tune(url, {

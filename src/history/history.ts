@@ -11,7 +11,13 @@ import { type Aggregate, aggregateRecords } from '../model/aggregate.js';
 import { findProfile } from '../model/profiles.js';
 import { checkStorable } from './check-storable.js';
 import { Database, failureOf } from './database.js';
-import { type ExportReport, exportRecords, type ImportReport, importRecords } from './record-files.js';
+import {
+  type ExportReport,
+  exportRecords,
+  type ImportOptions,
+  type ImportReport,
+  importRecords,
+} from './record-files.js';
 import { INSERT, recordOf, rowOf } from './record-row.js';
 import { isCurrent, migrate } from './schema.js';
 import { setAside } from './set-aside.js';
@@ -187,7 +193,7 @@ export class History {
    * Adds the records of an NDJSON or Parquet file; see {@link importRecords}.
    * @throws VBO_ERR_FILE_NOT_FOUND, VBO_ERR_FILE_FORMAT, VBO_ERR_HISTORY, VBO_ERR_ABORTED
    */
-  importFile(path: string, options: { signal?: AbortSignal } = {}): Promise<ImportReport> {
+  importFile(path: string, options: ImportOptions = {}): Promise<ImportReport> {
     return importRecords(path, this, options);
   }
 

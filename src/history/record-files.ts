@@ -1,12 +1,21 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { describe } from '../core/check.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import type { BatchExecutionRecord } from '../core/types.js';
+import { findProfile } from '../model/profiles.js';
+import { toSample } from '../model/records.js';
 import { checkStorable } from './check-storable.js';
 import { type FileEntry, readNdjson, writeNdjson } from './ndjson.js';
 import { readParquet, writeParquet } from './parquet.js';
 
-/** A record of a file that is none, and where. */
+export interface ImportOptions {
+  signal?: AbortSignal;
+  /** Called with the number of records met, every few hundred. */
+  onProgress?: (records: number) => void;
+}
+
+/** A place in a file, and what is wrong there. */
 export interface RefusedRecord {
   /** Line of an NDJSON file, row of a Parquet file; counts from 1. */
   readonly position: number;
@@ -24,6 +33,10 @@ export interface ImportReport {
   readonly refusedCount: number;
   /** The first thousand of them. */
   readonly refused: readonly RefusedRecord[];
+  /** Kept, but nothing of a database's speed is learnt from them: failures, which tell of limits, and what was never all in flight. */
+  readonly skippedCount: number;
+  /** The first thousand of them. */
+  readonly skipped: readonly RefusedRecord[];
 }
 
 export interface ExportReport {
@@ -39,7 +52,7 @@ export interface RecordStore {
 type Format = 'ndjson' | 'parquet';
 
 const CHUNK_ROWS = 500;
-const MOST_REFUSED = 1000;
+const MOST_LISTED = 1000;
 
 /**
  * Adds the records of a file, `.ndjson`, `.jsonl` or `.parquet`, to a store. What is no record is passed over and
@@ -49,16 +62,19 @@ const MOST_REFUSED = 1000;
 export async function importRecords(
   path: string,
   store: RecordStore,
-  options: { signal?: AbortSignal } = {},
+  options: ImportOptions = {},
 ): Promise<ImportReport> {
   const refused: RefusedRecord[] = [];
+  const skipped: RefusedRecord[] = [];
   let refusedCount = 0;
+  let skippedCount = 0;
   let read = 0;
   let added = 0;
   let chunk: BatchExecutionRecord[] = [];
   const flush = async () => {
     added += await store.append(chunk);
     chunk = [];
+    options.onProgress?.(read);
   };
   for await (const entry of entriesOf(path)) {
     if (options.signal?.aborted) {
@@ -67,15 +83,31 @@ export async function importRecords(
     read++;
     const result = recordIn(entry);
     if ('reason' in result) {
-      if (refusedCount++ < MOST_REFUSED) refused.push(result);
-    } else if (chunk.push(result.record) === CHUNK_ROWS) await flush();
+      if (refusedCount++ < MOST_LISTED) refused.push(result);
+      continue;
+    }
+    const reason = whySkipped(result.record);
+    if (reason !== undefined && skippedCount++ < MOST_LISTED) {
+      skipped.push({ position: entry.position, reason });
+    }
+    if (chunk.push(result.record) === CHUNK_ROWS) await flush();
   }
   await flush();
-  return { path, read, added, known: read - refusedCount - added, refusedCount, refused };
+  const known = read - refusedCount - added;
+  return { path, read, added, known, refusedCount, refused, skippedCount, skipped };
 }
 
-/** The records of a file and, in their places, why something in it is none. */
-export function recordIn(entry: FileEntry): { record: BatchExecutionRecord } | RefusedRecord {
+/** Why the model learns no speed from a record, if it does not. */
+function whySkipped(record: BatchExecutionRecord): string | undefined {
+  if (!findProfile(record.database_type)) {
+    return `nothing is known of a database ${describe(record.database_type)}`;
+  }
+  const sample = toSample(record);
+  return 'unmeasured' in sample ? sample.unmeasured : undefined;
+}
+
+/** The record in an entry, or why it holds none. */
+function recordIn(entry: FileEntry): { record: BatchExecutionRecord } | RefusedRecord {
   if ('reason' in entry) return entry;
   const { position, value } = entry;
   try {

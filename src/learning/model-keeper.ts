@@ -1,5 +1,5 @@
 import type { WallClock } from '../core/clock.js';
-import { toVectorBatchError } from '../core/errors.js';
+import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { BatchExecutionRecord } from '../core/types.js';
 import { type History, MEMORY } from '../history/history.js';
@@ -16,6 +16,8 @@ export interface ModelKeeperOptions {
   readonly clock: WallClock;
 }
 
+export type LearnOptions = Omit<RunOptions, 'pages'>;
+
 /** So few are learnt from where they are: it takes less than waking a thread. */
 const INLINE_RECORDS = 200;
 /** What is cloned to the worker at once: about 2 ms of the event loop. */
@@ -25,7 +27,7 @@ const SLICE_ROWS = 500;
 export class ModelKeeper {
   readonly #options: ModelKeeperOptions;
   readonly #file: ModelFile | undefined;
-  #refreshing: Promise<TrainingReport | undefined> | undefined;
+  #refreshing: Promise<void> | undefined;
   #isStale = false;
 
   constructor(options: ModelKeeperOptions) {
@@ -51,16 +53,27 @@ export class ModelKeeper {
     }
   }
 
-  /**
-   * Learns from all that the history holds. A call while that is under way has it done once more. Whatever goes wrong is
-   * a warning, and the answer undefined.
-   */
-  refresh(options: Omit<RunOptions, 'pages'> = {}): Promise<TrainingReport | undefined> {
+  /** Has the history learnt from in the background, once more if that is under way. What goes wrong is a warning. */
+  async refresh(): Promise<void> {
     this.#isStale = true;
-    this.#refreshing ??= this.#refresh(options).finally(() => {
+    this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined;
     });
-    return this.#refreshing;
+    await this.#refreshing;
+  }
+
+  /**
+   * Fits the model to all that the history holds, and writes it down.
+   * @throws VBO_ERR_ARGUMENT without a history; VBO_ERR_HISTORY, VBO_ERR_LEARNER, VBO_ERR_ABORTED
+   */
+  async learn(options: LearnOptions = {}): Promise<TrainingReport> {
+    const { model, logger, history } = this.#options;
+    if (!history) throw new VectorBatchError('VBO_ERR_ARGUMENT', 'There is no history to learn from.');
+    const fit = await this.#fit(history, options);
+    for (const warning of fit.warnings) logger.warn({}, warning);
+    model.load(fit.state);
+    await this.#file?.save({ state: fit.state, seen: fit.seen });
+    return fit.report;
   }
 
   /** Waits for what is under way. */
@@ -88,8 +101,7 @@ export class ModelKeeper {
     }
     const refused = new Set(report.refused.map(({ index }) => index));
     await history.append(records.filter((_, index) => !refused.has(index)) as BatchExecutionRecord[]);
-    const whole = await this.refresh();
-    if (!whole) return report;
+    const whole = await this.learn();
     const isTouched = ({ database }: { database: string }) =>
       report.databases.some((fit) => fit.database === database) ||
       report.limits.some((limit) => limit.database === database);
@@ -100,27 +112,17 @@ export class ModelKeeper {
     };
   }
 
-  async #refresh(options: Omit<RunOptions, 'pages'>): Promise<TrainingReport | undefined> {
-    const { model, logger, history } = this.#options;
-    let report: TrainingReport | undefined;
+  async #refresh(): Promise<void> {
     while (this.#isStale) {
       this.#isStale = false;
-      try {
-        const fit = await this.#fit(history!, options);
-        for (const warning of fit.warnings) logger.warn({}, warning);
-        model.load(fit.state);
-        await this.#file?.save({ state: fit.state, seen: fit.seen });
-        report = fit.report;
-      } catch (error) {
+      await this.learn().catch((error) => {
         const { message } = toVectorBatchError(error, 'VBO_ERR_LEARNER', 'Learning failed');
-        logger.warn({}, `What the history holds is not learnt from: ${message}`);
-        report = undefined;
-      }
+        this.#options.logger.warn({}, `What the history holds is not learnt from: ${message}`);
+      });
     }
-    return report;
   }
 
-  async #fit(history: History, options: Omit<RunOptions, 'pages'>): Promise<HistoryFit> {
+  async #fit(history: History, options: LearnOptions): Promise<HistoryFit> {
     const { learner } = this.#options;
     const seen = await history.state();
     const pages = () => pagesOf(history);

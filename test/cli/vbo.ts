@@ -10,13 +10,18 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Runs the built command line as a user would. `onStart` may send signals. */
+/** Runs the built command line as a user would, but without the user's history. `onStart` may send signals. */
 export function vbo(
   words: string[],
-  options: { cwd?: string; onStart?: (kill: (signal: NodeJS.Signals) => void) => void } = {},
+  options: {
+    cwd?: string;
+    env?: Record<string, string>;
+    onStart?: (kill: (signal: NodeJS.Signals) => void) => void;
+  } = {},
 ): Promise<Outcome> {
   const child = spawn(process.execPath, [MAIN, ...words], {
     cwd: options.cwd,
+    env: { ...process.env, VBO_HISTORY: 'none', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -20,7 +20,8 @@ describe.each(['ndjson', 'jsonl', 'parquet'])('a .%s file', (extension) => {
     await from.append([...recordsAt(6001).slice(1), odd]);
     expect(await from.exportFile(path)).toEqual({ path, records: 6001 });
     await using to = await memory();
-    const report = { path, read: 6001, refusedCount: 0, refused: [] };
+    const skipped = [{ position: 6001, reason: expect.stringContaining('"mine"') }];
+    const report = { path, read: 6001, refusedCount: 0, refused: [], skippedCount: 1, skipped };
     expect(await to.importFile(path)).toEqual({ ...report, added: 6001, known: 0 });
     expect(await to.records()).toEqual(await from.records());
     expect(await to.importFile(path)).toEqual({ ...report, added: 0, known: 6001 });

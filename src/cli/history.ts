@@ -1,0 +1,89 @@
+import { VectorBatchError } from '../core/errors.js';
+import { formatCount } from '../core/units.js';
+import type { History } from '../history/history.js';
+import type { ImportReport } from '../history/record-files.js';
+import { type Command, EXIT, type Invocation, numberOption } from './command.js';
+import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
+
+const command: Command = {
+  summary: 'what has been recorded: statistics, import, export',
+  usage: 'history [stats | import FILE... | export FILE] [--database NAME] [--dim D] [--history FILE]',
+  positionals: { min: 0 },
+  options: [
+    { name: 'database', value: 'NAME', text: 'only this one’s records' },
+    { name: 'dim', value: 'D', text: 'only records of this dimension' },
+    HISTORY_OPTION,
+  ],
+  async run(invocation) {
+    const [action = 'stats', ...files] = invocation.positionals;
+    const work = ACTIONS[action];
+    if (!work || (action === 'stats' ? files.length > 0 : files.length === 0)) {
+      throw new VectorBatchError('VBO_ERR_USAGE', `Usage: vbo ${command.usage}`);
+    }
+    await using history = await openHistory(invocation, action === 'import' ? 'write' : 'read', warnings());
+    if (!history) throw new VectorBatchError('VBO_ERR_FILE_NOT_FOUND', 'There is no history yet.');
+    await work(history, invocation, files);
+    return EXIT.done;
+  },
+};
+
+type Action = (history: History, invocation: Invocation, files: readonly string[]) => Promise<void>;
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  async stats(history, invocation) {
+    const settings = await history.aggregates(filterOf(invocation));
+    const records = await history.count(filterOf(invocation));
+    invocation.answer({ history: history.path, records, settings }, () =>
+      [
+        `${formatCount(records)} records of ${formatCount(settings.length)} settings in ${history.path}`,
+        ...settings
+          .toSorted(
+            (a, b) =>
+              a.database.localeCompare(b.database) ||
+              a.dimension - b.dimension ||
+              b.vectorsPerSecond - a.vectorsPerSecond,
+          )
+          .map(
+            ({ database, dimension, batchSize, concurrency, count, vectorsPerSecond, spread, failures }) => {
+              const rate =
+                count === 0
+                  ? `refused ${failures.count} times: ${failures.lastError}`
+                  : `${formatCount(vectorsPerSecond).padStart(10)} vectors/s  +-${(100 * spread).toFixed(0)} %  ${count} records`;
+              return `  ${database.padEnd(12)} ${String(dimension).padStart(5)}  ${`${batchSize} x ${concurrency}`.padStart(12)}  ${rate}`;
+            },
+          ),
+      ].join('\n'),
+    );
+  },
+  async import(history, invocation, files) {
+    const reports: ImportReport[] = [];
+    for (const file of files) reports.push(await history.importFile(file));
+    invocation.answer({ history: history.path, files: reports }, () =>
+      reports
+        .map(
+          ({ path, read, added, refusedCount }) =>
+            `${path}: ${formatCount(read)} records, ${formatCount(added)} new, ${formatCount(refusedCount)} refused`,
+        )
+        .join('\n'),
+    );
+  },
+  async export(history, invocation, files) {
+    if (files.length > 1) throw new VectorBatchError('VBO_ERR_USAGE', `Usage: vbo ${command.usage}`);
+    const report = await history.exportFile(files[0]!, filterOf(invocation));
+    invocation.answer(
+      { history: history.path, ...report },
+      () => `${formatCount(report.records)} records in ${report.path}`,
+    );
+  },
+};
+
+function filterOf(invocation: Invocation): { databaseType?: string; vectorDimension?: number } {
+  const database = invocation.text('database');
+  const dimension = invocation.text('dim');
+  return {
+    ...(database === undefined ? {} : { databaseType: database }),
+    ...(dimension === undefined ? {} : { vectorDimension: numberOption(invocation, 'dim') }),
+  };
+}
+
+export default command;
