@@ -7,5 +7,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // No test may read or write the history of whoever runs it.
+    env: { VBO_HISTORY: 'none' },
   },
 });

@@ -105,7 +105,7 @@ async function recording(folder: string, options: BenchOptions): Promise<Case> {
     optimizer.ingest(await openSource(vectors()), await openSink('null://'), {
       fixed: { batchSize: 100, concurrency: 2 },
     });
-  return compare(
+  return await compare(
     {
       ...{ name: 'load that is recorded', input: `${rows} x 64 float32, 100 x 2, into null://` },
       run: () => load(recorded),

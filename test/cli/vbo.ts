@@ -10,7 +10,7 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Runs the built command line as a user would, but without the user's history. `onStart` may send signals. */
+/** Runs the built command line as a user would. `onStart` may send signals. */
 export function vbo(
   words: string[],
   options: {
@@ -21,7 +21,7 @@ export function vbo(
 ): Promise<Outcome> {
   const child = spawn(process.execPath, [MAIN, ...words], {
     cwd: options.cwd,
-    env: { ...process.env, VBO_HISTORY: 'none', ...options.env },
+    env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
