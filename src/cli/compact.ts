@@ -13,6 +13,7 @@ import { CALIBRATION_NAMES, DEFAULT_CALIBRATION, ENCODING_NAMES } from '../vecto
 import type { VectorContext } from '../vectors/pack.js';
 import { recallOnSample, type SampleRecall, type SampleRecallReport } from '../vectors/recall.js';
 import { type Command, EXIT, requiredText } from './command.js';
+import { errorLine } from './error-line.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine } from './progress-line.js';
 import { COLUMN_OPTIONS, openFileSource } from './source-options.js';
@@ -87,7 +88,7 @@ const command: Command = {
     } catch (error) {
       line.clear();
       if (!(error instanceof VectorBatchError) || error.code !== 'VBO_ERR_ABORTED') throw error;
-      process.stderr.write(`vbo: ${error.code}: ${error.message}\n`);
+      process.stderr.write(errorLine(error));
       return EXIT.interrupted;
     } finally {
       await pool.close();

@@ -8,6 +8,7 @@ import type { IngestReport } from '../ingest/report.js';
 import { openSink, SINK_SCHEMES } from '../sinks/index.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, type Invocation, requiredText } from './command.js';
+import { errorLine } from './error-line.js';
 import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine, progressText } from './progress-line.js';
@@ -108,7 +109,7 @@ const command: Command = {
         error instanceof VectorBatchError ? (error.details.report as IngestReport | undefined) : undefined;
       if (!(error instanceof VectorBatchError) || !report) throw error;
       const { code, message } = error;
-      process.stderr.write(`vbo: ${code}: ${message}${resumeHint(report)}\n`);
+      process.stderr.write(errorLine(error, resumeHint(report)));
       // A load that did not come to read anything has nothing to report but its error.
       if (invocation.json || report.items > 0) {
         invocation.answer({ ...report, error: { code, message } }, () => reportText(report));

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { type Command, EXIT, helpText, parseInvocation } from './command.js';
+import { errorLine } from './error-line.js';
 
 const COMMANDS: Record<string, () => Promise<{ default: Command }>> = {
   recommend: () => import('./recommend.js'),
@@ -67,7 +68,7 @@ async function main(words: string[]): Promise<number> {
     return await command.run(invocation);
   } catch (thrown) {
     const error = toVectorBatchError(thrown, 'VBO_ERR_INTERNAL', 'Unexpected failure');
-    process.stderr.write(`vbo: ${error.code}: ${error.message}\n`);
+    process.stderr.write(errorLine(error));
     if (error.code === 'VBO_ERR_INTERNAL') process.stderr.write(`${error.stack}\n`);
     if (rest.includes('--json')) process.stdout.write(`${JSON.stringify({ error }, null, 2)}\n`);
     if (error.code === 'VBO_ERR_USAGE' || error.code === 'VBO_ERR_ARGUMENT') return EXIT.usage;

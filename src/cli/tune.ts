@@ -8,6 +8,7 @@ import { formatCount, formatDuration, parseDuration } from '../core/units.js';
 import type { TuneProgress, TuneReport } from '../ingest/tune-report.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, numberOption, requiredText } from './command.js';
+import { errorLine } from './error-line.js';
 import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine } from './progress-line.js';
@@ -75,7 +76,7 @@ const command: Command = {
     } catch (error) {
       line.clear();
       if (!(error instanceof VectorBatchError && error.code === 'VBO_ERR_ABORTED')) throw error;
-      process.stderr.write(`vbo: ${error.code}: ${error.message}\n`);
+      process.stderr.write(errorLine(error));
       if (invocation.json) invocation.answer({ error }, () => '');
       return EXIT.interrupted;
     } finally {

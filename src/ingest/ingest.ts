@@ -71,6 +71,7 @@ class Load {
   #guard: Guard | undefined;
   /** What earlier runs of a resumed load have settled. */
   #past: LedgerState | undefined;
+  #reader: AsyncIterator<SourceChunk> | undefined;
   #dispatched = 0;
   #stretches: Stretches | undefined;
 
@@ -102,6 +103,8 @@ class Load {
     }
     signal?.removeEventListener('abort', onAbort);
     await this.#books.close();
+    // Not waited for: a source in the middle of something has its return() wait for that.
+    this.#reader?.return?.()?.catch(() => {});
     await this.#attend('close the sink', () => this.#sink.close());
     await this.#attend('close the source', async () => this.#source.close?.());
     const report = this.#report(reconciled);
@@ -123,6 +126,7 @@ class Load {
       return null;
     }
     const chunks = this.#chunks(past)[Symbol.asyncIterator]();
+    this.#reader = chunks;
     const first = await untilAborted(chunks.next(), this.#stop.signal);
     if (!first) return null;
     const shape = past?.header.shape ?? shapeOf(first.done ? undefined : first.value);

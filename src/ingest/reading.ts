@@ -34,8 +34,6 @@ export async function readAll(options: ReadingOptions): Promise<void> {
     }
     while (!stop.aborted && readAhead.rows >= rowsToReadAhead()) await bell.wait();
   }
-  // A source in the middle of something would have its return() wait for that.
-  if (!result) chunks.return?.()?.catch(() => {});
 }
 
 /** The value, or undefined as soon as the signal aborts. */

@@ -6,6 +6,9 @@ import * as lancedb from '@lancedb/lancedb';
 import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.js';
+import { type Chroma, hasChroma, startChroma } from '../servers/chroma.js';
+import { getAll } from '../servers/chroma-records.js';
+import { QdrantServer } from '../servers/qdrant.js';
 import { MAIN, npyHeader, vbo } from './vbo.js';
 
 const ROWS = 20_000;
@@ -19,9 +22,17 @@ const COPIES = new Map([
   [19_000, 16_000],
 ]);
 
-let cwd: string;
+/** Loads that are killed, shared out among the databases; `KILLS=300 npx vitest run test/cli/resume.test.ts` for more. */
+const KILLS = Number(process.env.KILLS ?? 30);
+const KILLS_PER_LOAD = 2;
 
-beforeAll(() => {
+let cwd: string;
+let qdrant: QdrantServer;
+let chroma: Chroma | undefined;
+
+beforeAll(async () => {
+  qdrant = await QdrantServer.start({ contract: false });
+  if (hasChroma) chroma = await startChroma();
   cwd = mkdtempSync(join(tmpdir(), 'vbo-resume-'));
   const values = Float32Array.from({ length: ROWS * DIMENSION }, (_, i) => Math.sin(i + 1));
   const npy = Buffer.concat([npyHeader(ROWS, DIMENSION), Buffer.from(values.buffer)]);
@@ -39,7 +50,11 @@ beforeAll(() => {
   writeFileSync(join(cwd, 'rows.fvecs'), records);
   writeFileSync(join(cwd, 'rows.ndjson'), `${lines.join('\n')}\n`);
 });
-afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+afterAll(async () => {
+  await qdrant.close();
+  await chroma?.close();
+  rmSync(cwd, { recursive: true, force: true });
+});
 
 /** Starts a load and kills it `delayMs` after its ledger appears; says whether it was still at it. */
 async function killed(words: string[], ledger: string, delayMs: number): Promise<boolean> {
@@ -56,15 +71,43 @@ async function killed(words: string[], ledger: string, delayMs: number): Promise
 
 const report = (stdout: string) => JSON.parse(stdout);
 
-async function storedIds(database: string, table: string): Promise<(string | number)[]> {
-  if (database.endsWith('.sqlite')) {
-    const rows = new Database(join(cwd, database)).prepare(`SELECT id FROM ${table}`).all();
-    return (rows as { id: string | number }[]).map(({ id }) => id);
-  }
-  const connection = await lancedb.connect(join(cwd, database));
-  const rows = await (await connection.openTable(table)).query().select(['id']).toArray();
-  return rows.map(({ id }) => (typeof id === 'bigint' ? Number(id) : id));
+type Id = string | number;
+
+/** A database to load into, and the ids of all it holds. */
+interface Target {
+  readonly url: (table: string) => string;
+  readonly ids: (table: string) => Promise<Id[]>;
 }
+
+const lance: Target = {
+  url: (table) => `lancedb://./db?table=${table}`,
+  ids: async (table) => {
+    const connection = await lancedb.connect(join(cwd, 'db'));
+    const rows = await (await connection.openTable(table)).query().select(['id']).toArray();
+    return rows.map(({ id }) => (typeof id === 'bigint' ? Number(id) : id));
+  },
+};
+const sqlite: Target = {
+  url: (table) => `sqlite://./${table}.sqlite?table=${table}`,
+  ids: async (table) => {
+    const rows = new Database(join(cwd, `${table}.sqlite`)).prepare(`SELECT id FROM ${table}`).all();
+    return (rows as { id: Id }[]).map(({ id }) => id);
+  },
+};
+const points: Target = {
+  url: (table) => `qdrant://${qdrant.address}/${table}`,
+  ids: async (table) => {
+    const stored = qdrant.collections.get(table)!.points.values();
+    return [...stored].map(({ id, payload }) => (payload?._id ?? id) as Id);
+  },
+};
+const records: Target = {
+  url: (table) => `chroma://${chroma!.address}/${table}-${process.pid}`,
+  ids: async (table) => {
+    const stored = await getAll(chroma!.address, `${table}-${process.pid}`);
+    return stored.map(({ id }) => (/^\d+$/.test(id) ? Number(id) : id));
+  },
+};
 
 const positions = Array.from({ length: ROWS }, (_, row) => row);
 const EXPECTED = {
@@ -74,49 +117,55 @@ const EXPECTED = {
 };
 
 describe('a load that is killed', () => {
-  it('thirty times at random moments and resumed stores every record once, and writes every dead letter once', async () => {
-    const random = new Random(7);
-    let kills = 0;
-    const cases = Array.from({ length: 15 }, (_, index) => ({
-      index,
-      format: (['npy', 'ndjson', 'fvecs'] as const)[index % 3]!,
-      delays: [random.next() * 250, random.next() * 250],
-      setting: ['128x2', '512x1', '64x3'][random.integer(3)]!,
-    }));
-    const run = async ({ index, format, delays, setting }: (typeof cases)[number]) => {
-      const ledger = `load${index}.ledger`;
-      const [scheme, database] = index % 5 === 4 ? ['sqlite', `load${index}.sqlite`] : ['lancedb', 'db'];
-      const words = [
-        ...[`rows.${format}`, '--to', `${scheme}://./${database}?table=load${index}`, '--fixed', setting],
-        ...['--ledger', ledger, '--resume', '--dead-letters', `load${index}.dead.ndjson`],
-      ];
-      for (const delayMs of delays) if (await killed(words, ledger, delayMs)) kills++;
-      const { code, stdout, stderr } = await vbo(['ingest', ...words, '--json'], { cwd });
-      expect(stderr).toBe('');
-      expect(code).toBe(format === 'ndjson' ? 3 : 0);
-      const done = report(stdout);
-      const refused = format === 'ndjson' ? BROKEN.size + COPIES.size : 0;
-      expect(done.resumedFrom + done.acknowledged + done.rejected).toBe(ROWS);
-      expect(done.before.rejected + done.rejected).toBe(refused);
-      const ids = await storedIds(database!, `load${index}`);
-      expect(ids.length).toBe(EXPECTED[format].length);
-      expect(new Set(ids)).toEqual(new Set<string | number>(EXPECTED[format]));
-      if (refused > 0) {
-        const letters = readFileSync(join(cwd, `load${index}.dead.ndjson`), 'utf8')
-          .trim()
-          .split('\n');
-        const refusedRows = letters.map((line) => JSON.parse(line).position).sort((a, b) => a - b);
-        expect(refusedRows).toEqual([...BROKEN, ...COPIES.keys()].sort((a, b) => a - b));
-      }
-    };
-    await Promise.all(
-      [0, 1, 2].map(async (lane) => {
-        for (const one of cases.filter(({ index }) => index % 3 === lane)) await run(one);
-      }),
-    );
-    // A kill that comes after the end is none; most must have struck.
-    expect(kills).toBeGreaterThan(20);
-  }, 120_000);
+  it(
+    'at random moments and resumed, thirty times over the databases, stores every record once, and writes every dead letter once',
+    async () => {
+      const random = new Random(7);
+      let kills = 0;
+      const targets = [lance, points, lance, hasChroma ? records : points, sqlite];
+      const cases = Array.from({ length: Math.ceil(KILLS / KILLS_PER_LOAD) }, (_, index) => ({
+        index,
+        target: targets[index % targets.length]!,
+        format: (['npy', 'ndjson', 'fvecs'] as const)[index % 3]!,
+        delays: Array.from({ length: KILLS_PER_LOAD }, () => random.next() * 250),
+        setting: ['128x2', '512x1', '64x3'][random.integer(3)]!,
+      }));
+      const run = async ({ index, target, format, delays, setting }: (typeof cases)[number]) => {
+        const ledger = `load${index}.ledger`;
+        const table = `load${index}`;
+        const words = [
+          ...[`rows.${format}`, '--to', target.url(table), '--fixed', setting],
+          ...['--ledger', ledger, '--resume', '--dead-letters', `load${index}.dead.ndjson`],
+        ];
+        for (const delayMs of delays) if (await killed(words, ledger, delayMs)) kills++;
+        const { code, stdout, stderr } = await vbo(['ingest', ...words, '--json'], { cwd });
+        expect(stderr).toBe('');
+        expect(code).toBe(format === 'ndjson' ? 3 : 0);
+        const done = report(stdout);
+        const refused = format === 'ndjson' ? BROKEN.size + COPIES.size : 0;
+        expect(done.resumedFrom + done.acknowledged + done.rejected).toBe(ROWS);
+        expect(done.before.rejected + done.rejected).toBe(refused);
+        const ids = await target.ids(table);
+        expect(ids.length).toBe(EXPECTED[format].length);
+        expect(new Set(ids)).toEqual(new Set<string | number>(EXPECTED[format]));
+        if (refused > 0) {
+          const letters = readFileSync(join(cwd, `load${index}.dead.ndjson`), 'utf8')
+            .trim()
+            .split('\n');
+          const refusedRows = letters.map((line) => JSON.parse(line).position).sort((a, b) => a - b);
+          expect(refusedRows).toEqual([...BROKEN, ...COPIES.keys()].sort((a, b) => a - b));
+        }
+      };
+      await Promise.all(
+        [0, 1, 2].map(async (lane) => {
+          for (const one of cases.filter(({ index }) => index % 3 === lane)) await run(one);
+        }),
+      );
+      // A kill that comes after the end is none; most must have struck.
+      expect(kills).toBeGreaterThan((2 / 3) * KILLS);
+    },
+    8_000 * KILLS,
+  );
 });
 
 describe('vbo ingest', () => {
@@ -138,7 +187,7 @@ describe('vbo ingest', () => {
     expect(first.stderr).toMatch(
       /VBO_ERR_ABORTED.* settled in rows\.npy\.ledger; --resume goes on from there\./,
     );
-    expect((await storedIds('db', 'interrupted')).length).toBe(settled);
+    expect((await lance.ids('interrupted')).length).toBe(settled);
 
     const careless = await ingest(words);
     expect(careless).toMatchObject({ code: 1, report: { error: { code: 'VBO_ERR_LEDGER_EXISTS' } } });
@@ -149,11 +198,11 @@ describe('vbo ingest', () => {
       ...{ code: 0, stderr: '' },
       report: { resumedFrom: settled, acknowledged: ROWS - settled, reconciled: true },
     });
-    expect(new Set(await storedIds('db', 'interrupted')).size).toBe(ROWS);
+    expect(new Set(await lance.ids('interrupted')).size).toBe(ROWS);
 
     const third = await ingest(resume);
     expect(third).toMatchObject({ code: 0, report: { resumedFrom: ROWS, acknowledged: 0 } });
-    expect((await storedIds('db', 'interrupted')).length).toBe(ROWS);
+    expect((await lance.ids('interrupted')).length).toBe(ROWS);
     rmSync(join(cwd, 'rows.npy.ledger'));
   });
 

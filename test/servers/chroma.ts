@@ -74,6 +74,13 @@ export class ChromaServer implements Chroma {
     throw new Error(`No Chroma server answers at ${this.address}.`);
   }
 
+  /** Is killed and, after a while, started again with what it had stored. */
+  async restart(downMs: number): Promise<void> {
+    await this.kill();
+    await sleep(downMs);
+    await this.resume();
+  }
+
   /** Ends the server as a power cut would; what it acknowledged stays in its folder. */
   async kill(): Promise<void> {
     const child = this.#process;

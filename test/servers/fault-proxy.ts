@@ -34,6 +34,8 @@ export interface FaultProxyOptions {
   /** `HOST:PORT` of the server behind it. */
   upstream: string;
   seed?: number;
+  /** Time that every concerned request takes beside the server's own: makes the server one of a known speed. */
+  serviceMs?: (byteLength: number) => number;
   /** Which requests may go wrong; the others only pass. Default: those with a body that is not small. */
   concerns?: (request: { method: string; path: string; byteLength: number }) => boolean;
 }
@@ -50,15 +52,17 @@ export class FaultProxy {
   readonly struck = new Map<FaultKind, number>();
   readonly #upstream: { host: string; port: string };
   readonly #concerns: NonNullable<FaultProxyOptions['concerns']>;
+  readonly #serviceMs: NonNullable<FaultProxyOptions['serviceMs']>;
   readonly #random: Random;
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });
   #faults: Faults = {};
 
-  private constructor({ upstream, seed = 1, concerns }: FaultProxyOptions) {
+  private constructor({ upstream, seed = 1, serviceMs, concerns }: FaultProxyOptions) {
     const [host, port] = upstream.split(':') as [string, string];
     this.#upstream = { host, port };
     this.#concerns = concerns ?? (({ byteLength }) => byteLength > 1000);
+    this.#serviceMs = serviceMs ?? (() => 0);
     this.#random = new Random(seed);
     this.#server = createServer((incoming, response) => {
       this.#serve(incoming, response).catch(() => incoming.socket.resetAndDestroy());
@@ -120,14 +124,16 @@ export class FaultProxy {
       this.#strike('unreachable');
       return void socket.resetAndDestroy();
     }
-    if (faults.latencyFactor !== undefined) {
-      this.#strike('latencyFactor');
-      await sleep((faults.latencyFactor - 1) * (performance.now() - startMs));
-    }
+    const ownMs = performance.now() - startMs;
+    const serviceMs = isConcerned ? this.#serviceMs(byteLength) : 0;
+    if (faults.latencyFactor !== undefined) this.#strike('latencyFactor');
+    const wantedMs = (faults.latencyFactor ?? 1) * Math.max(ownMs, serviceMs);
+    if (wantedMs > ownMs) await sleep(wantedMs - ownMs);
     if (this.#chance('lostAcknowledgement', faults.lostAcknowledgement)) {
       return void socket.resetAndDestroy();
     }
-    response.writeHead(answer.status, { ...answer.headers, 'content-length': answer.body.length });
+    const { connection: _, 'transfer-encoding': __, ...headers } = answer.headers;
+    response.writeHead(answer.status, { ...headers, 'content-length': answer.body.length });
     if (this.#chance('halfAnswer', faults.halfAnswer)) breakOff(response, answer.body, socket);
     else response.end(answer.body);
   }

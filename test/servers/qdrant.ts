@@ -89,6 +89,14 @@ export class QdrantServer {
     return status;
   }
 
+  /** Is away for a while, with every connection cut; what it stored is there again afterwards. */
+  async restart(downMs: number): Promise<void> {
+    const { port } = this.#server.address() as AddressInfo;
+    await this.close();
+    await sleep(downMs);
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
+  }
+
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
