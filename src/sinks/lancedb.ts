@@ -20,6 +20,9 @@ const MAX_BATCH_BYTES = 268_435_456;
  */
 const MAX_SMALL_FRAGMENTS = 100;
 
+/** A request waits for the disk and for other requests as much as it computes. */
+const USEFUL_PER_CORE = 2;
+
 /** The two packages a LanceDB sink needs. */
 export interface LanceDbPackages {
   lancedb: typeof LanceDb;
@@ -110,7 +113,7 @@ export class LanceDbSink implements Sink {
   }
 
   limits(): SinkLimits {
-    return { maxBytes: MAX_BATCH_BYTES, maxConcurrency: availableParallelism() };
+    return { maxBytes: MAX_BATCH_BYTES, maxConcurrency: USEFUL_PER_CORE * availableParallelism() };
   }
 
   bytesPerVector(dimension: number): number {
