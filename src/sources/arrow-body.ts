@@ -3,14 +3,14 @@ import { VectorBatchError } from '../core/errors.js';
 import { formatBytes } from '../core/units.js';
 import type { BatchLayout } from './arrow-messages.js';
 import type { FileBytes } from './file-bytes.js';
-import { decompressLz4Frame } from './lz4-frame.js';
+import { Lz4Frame } from './lz4-frame.js';
 
 /** Before a compressed buffer: its length when decompressed, -1 if it is not compressed after all. */
 const LENGTH_BYTES = 8;
 
 /**
- * The buffers of a record batch, read in pieces where they lie in the file. A compressed one is decompressed as a
- * whole when a piece of it is first asked for, and kept.
+ * The buffers of a record batch, read in pieces where they lie in the file. One that is compressed with LZ4 is
+ * decompressed as it is read; with ZSTD as a whole, when a piece of it is first asked for, and kept.
  */
 export class ArrowBody {
   readonly layout: BatchLayout;
@@ -19,6 +19,7 @@ export class ArrowBody {
   readonly #bodyLength: number;
   readonly #memoryBytes: number;
   readonly #decompressed = new Map<number, Uint8Array>();
+  readonly #frames = new Map<number, Lz4Frame | undefined>();
   #heldBytes = 0;
 
   /** @param memoryBytes that decompressed buffers may take */
@@ -42,6 +43,11 @@ export class ArrowBody {
     if (!(from >= 0 && to >= from && place.offset >= 0 && place.offset + place.length <= this.#bodyLength)) {
       throw new Error(`buffer ${buffer} lies outside its body`);
     }
+    if (this.layout.codec === 'lz4') {
+      const frame = await this.#frame(buffer, place);
+      if (frame) return frame.read(from, to);
+      return this.#file.read(this.#offset + place.offset + LENGTH_BYTES + from, to - from);
+    }
     if (this.layout.codec) {
       const bytes = await this.#decompress(buffer, place);
       if (to > bytes.length) throw new Error(`buffer ${buffer} ends at byte ${bytes.length} of ${to}`);
@@ -49,6 +55,20 @@ export class ArrowBody {
     }
     if (to > place.length) throw new Error(`buffer ${buffer} ends at byte ${place.length} of ${to}`);
     return this.#file.read(this.#offset + place.offset + from, to - from);
+  }
+
+  /** The frame of a buffer; undefined if it is not compressed after all. */
+  async #frame(buffer: number, place: { offset: number; length: number }): Promise<Lz4Frame | undefined> {
+    if (this.#frames.has(buffer)) return this.#frames.get(buffer);
+    const start = this.#offset + place.offset + LENGTH_BYTES;
+    const head = await this.#file.read(start - LENGTH_BYTES, LENGTH_BYTES);
+    const byteLength = Number(head.readBigInt64LE(0));
+    const end = start + place.length - LENGTH_BYTES;
+    const read = (position: number, length: number) =>
+      this.#file.read(start + position, Math.max(0, Math.min(length, end - start - position)));
+    const frame = byteLength === -1 ? undefined : new Lz4Frame(read, byteLength);
+    this.#frames.set(buffer, frame);
+    return frame;
   }
 
   async #decompress(buffer: number, place: { offset: number; length: number }): Promise<Uint8Array> {
@@ -65,21 +85,15 @@ export class ArrowBody {
     if (this.#heldBytes > this.#memoryBytes) {
       throw new VectorBatchError(
         'VBO_ERR_MEMORY',
-        `A record batch of ${this.layout.rows} rows in ${JSON.stringify(this.#file.path)} is compressed: decompressing its columns takes ${formatBytes(this.#heldBytes)} or more, ${formatBytes(this.#memoryBytes)} are allowed. Allow more, or write the file with smaller batches or uncompressed.`,
+        `A record batch of ${this.layout.rows} rows in ${JSON.stringify(this.#file.path)} is compressed with ZSTD: decompressing its columns takes ${formatBytes(this.#heldBytes)} or more, ${formatBytes(this.#memoryBytes)} are allowed. Allow more, or write the file with smaller batches, uncompressed or with LZ4.`,
         { details: { neededBytes: this.#heldBytes, memoryBytes: this.#memoryBytes } },
       );
     }
-    const out = byteLength === -1 ? data : this.#contents(data, byteLength);
+    const out = byteLength === -1 ? data : compressors.ZSTD!(data, byteLength);
     if (byteLength !== -1 && out.length !== byteLength) {
       throw new Error(`buffer ${buffer} holds ${out.length} bytes; expected ${byteLength}`);
     }
     this.#decompressed.set(buffer, out);
     return out;
-  }
-
-  #contents(data: Uint8Array, byteLength: number): Uint8Array {
-    return this.layout.codec === 'lz4'
-      ? decompressLz4Frame(data, byteLength)
-      : compressors.ZSTD!(data, byteLength);
   }
 }

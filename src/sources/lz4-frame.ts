@@ -4,38 +4,90 @@ const FLAG_CONTENT_SIZE = 0x08;
 const FLAG_DICTIONARY = 0x01;
 const IS_STORED = 0x8000_0000;
 const SHORTEST_MATCH = 4;
+/** Magic number, flags, block size, the content's size (if it is there), a checksum of these. */
+const MOST_HEADER_BYTES = 15;
+/** How far back a match can reach. */
+const HISTORY_BYTES = 65_536;
+
+/** Bytes of the frame; may be fewer at its end. */
+export type ReadFrame = (position: number, byteLength: number) => Promise<Uint8Array>;
 
 /**
- * Decompresses one LZ4 frame (LZ4 Frame Format 1.6.3) whose contents are `byteLength` bytes. Checksums are not
- * looked at.
- * @throws Error, RangeError if the frame is damaged or of another length
+ * What one LZ4 frame holds (LZ4 Frame Format 1.6.3), decompressed block by block as it is read: memory is a block's
+ * and what is asked for. Reading on is cheap, going back begins anew. Checksums are not looked at.
  */
-export function decompressLz4Frame(frame: Uint8Array, byteLength: number): Uint8Array {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  if (view.getUint32(0, true) !== MAGIC) throw new Error('the LZ4 frame lacks its magic number');
-  const flags = view.getUint8(4);
-  if (flags & FLAG_DICTIONARY) throw new Error('the LZ4 frame needs a dictionary');
-  // Flags, block size, the content's size if it is there, and a checksum of the header.
-  let position = 7 + (flags & FLAG_CONTENT_SIZE ? 8 : 0);
-  const out = new Uint8Array(byteLength);
-  let filled = 0;
-  for (;;) {
-    const word = view.getUint32(position, true);
-    position += 4;
-    if (word === 0) break;
-    const length = (word & ~IS_STORED) >>> 0;
-    const block = frame.subarray(position, position + length);
-    if (block.length < length) throw new Error('the LZ4 frame ends early');
-    if (word & IS_STORED) {
-      out.set(block, filled);
-      filled += length;
-    } else {
-      filled = decompressBlock(block, out, filled);
-    }
-    position += length + (flags & FLAG_BLOCK_CHECKSUM ? 4 : 0);
+export class Lz4Frame {
+  readonly #read: ReadFrame;
+  /** What the frame is said to hold. */
+  readonly #byteLength: number;
+  /** Where the next block lies in the frame; 0 before the header was read. */
+  #position = 0;
+  #blockBytes = 0;
+  #checksumBytes = 0;
+  /** Decompressed bytes `#heldFrom`..`#heldTo`, at the start of `#held`. */
+  #held = new Uint8Array(0);
+  #heldFrom = 0;
+  #heldTo = 0;
+
+  constructor(read: ReadFrame, byteLength: number) {
+    this.#read = read;
+    this.#byteLength = byteLength;
   }
-  if (filled !== byteLength) throw new Error(`the LZ4 frame holds ${filled} bytes; expected ${byteLength}`);
-  return out;
+
+  /**
+   * Bytes `from`..`to`, in memory of their own.
+   * @throws Error, RangeError if the frame is damaged or of another length
+   */
+  async read(from: number, to: number): Promise<Uint8Array> {
+    if (to > this.#byteLength) throw new Error(`the LZ4 frame holds ${this.#byteLength} bytes of ${to}`);
+    if (this.#position === 0 || from < this.#heldFrom) await this.#start();
+    while (this.#heldTo < to) await this.#next(from);
+    return this.#held.slice(from - this.#heldFrom, to - this.#heldFrom);
+  }
+
+  async #start(): Promise<void> {
+    const header = await this.#read(0, MOST_HEADER_BYTES);
+    const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+    if (view.getUint32(0, true) !== MAGIC) throw new Error('the LZ4 frame lacks its magic number');
+    const flags = view.getUint8(4);
+    if (flags & FLAG_DICTIONARY) throw new Error('the LZ4 frame needs a dictionary');
+    const size = (view.getUint8(5) >>> 4) & 7;
+    if (size < 4) throw new Error(`the LZ4 frame has blocks of the unknown size ${size}`);
+    this.#blockBytes = 2 ** (8 + 2 * size);
+    this.#checksumBytes = flags & FLAG_BLOCK_CHECKSUM ? 4 : 0;
+    this.#position = 7 + (flags & FLAG_CONTENT_SIZE ? 8 : 0);
+    this.#heldFrom = this.#heldTo = 0;
+  }
+
+  /** Decompresses a block behind what is held; of that, what is before `from` and out of reach goes. */
+  async #next(from: number): Promise<void> {
+    const head = await this.#read(this.#position, 4);
+    const word = new DataView(head.buffer, head.byteOffset, head.byteLength).getUint32(0, true);
+    const length = (word & ~IS_STORED) >>> 0;
+    if (word === 0 || length > this.#blockBytes) throw new Error('the LZ4 frame ends early');
+    const block = await this.#read(this.#position + 4, length);
+    if (block.length < length) throw new Error('the LZ4 frame ends early');
+    this.#position += 4 + length + this.#checksumBytes;
+
+    const keepFrom = Math.max(this.#heldFrom, Math.min(from, this.#heldTo - HISTORY_BYTES));
+    const kept = this.#held.subarray(keepFrom - this.#heldFrom, this.#heldTo - this.#heldFrom);
+    if (kept.length + this.#blockBytes > this.#held.length) {
+      const larger = new Uint8Array(2 * (kept.length + this.#blockBytes));
+      larger.set(kept);
+      this.#held = larger;
+    } else {
+      this.#held.set(kept);
+    }
+    this.#heldFrom = keepFrom;
+    if (word & IS_STORED) {
+      this.#held.set(block, kept.length);
+      this.#heldTo += length;
+    } else {
+      this.#heldTo = keepFrom + decompressBlock(block, this.#held, kept.length);
+    }
+    if (this.#heldTo > this.#byteLength)
+      throw new Error(`the LZ4 frame holds more than ${this.#byteLength} bytes`);
+  }
 }
 
 /** A block's matches may reach back into the blocks before it. Returns where its output ends. */

@@ -4,7 +4,7 @@ import * as arrow from 'apache-arrow';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openSource } from '../../src/sources/index.js';
-import { decompressLz4Frame } from '../../src/sources/lz4-frame.js';
+import { Lz4Frame } from '../../src/sources/lz4-frame.js';
 import { readAll, readOrFail, temporaryFolder } from './files.js';
 
 const folder = temporaryFolder();
@@ -157,15 +157,15 @@ describe.each(['file', 'stream'] as const)('an Arrow %s', (kind) => {
 });
 
 test('compressed columns that its memory cannot hold are refused with what they take', async () => {
-  const path = `${import.meta.dirname}/../data/tables/fixed-lz4.feather`;
+  const path = `${import.meta.dirname}/../data/tables/fixed-zstd.feather`;
   const all = await readAll(await openSource(path, { decodingBytes: 4000 }));
   expect(all.error).toMatchObject({
     code: 'VBO_ERR_MEMORY',
-    message: expect.stringMatching(/record batch of 128 rows.*is compressed.*Allow more/),
+    message: expect.stringMatching(/record batch of 128 rows.*is compressed with ZSTD.*Allow more/),
   });
 });
 
-describe('decompressLz4Frame', () => {
+describe('an LZ4 frame', () => {
   const frame = (blocks: readonly (readonly number[])[], stored = false) => {
     const parts = blocks.map((block) => {
       const head = Buffer.alloc(4);
@@ -178,22 +178,43 @@ describe('decompressLz4Frame', () => {
       Buffer.alloc(4),
     ]);
   };
+  const open = (bytes: Uint8Array, byteLength: number) =>
+    new Lz4Frame(async (position, length) => bytes.subarray(position, position + length), byteLength);
+  const text = async (bytes: Uint8Array, byteLength: number, from = 0) =>
+    Buffer.from(await open(bytes, byteLength).read(from, byteLength)).toString();
 
-  test('copies literals, matches that overlap what they make, and matches into the block before', () => {
-    // "abc", then nine more of it from three back; the second block begins with a match into the first.
-    const first = [0x35, 97, 98, 99, 3, 0, 0x10, 33];
-    const second = [0x00, 4, 0, 0x10, 63];
-    expect(Buffer.from(decompressLz4Frame(frame([first]), 13)).toString()).toBe('abcabcabcabc!');
-    expect(Buffer.from(decompressLz4Frame(frame([first, second]), 18)).toString()).toBe('abcabcabcabc!abc!?');
-    expect(Buffer.from(decompressLz4Frame(frame([[104, 105]], true), 2)).toString()).toBe('hi');
+  // "abc", then nine more of it from three back; the second block begins with a match into the first.
+  const first = [0x35, 97, 98, 99, 3, 0, 0x10, 33];
+  const second = [0x00, 4, 0, 0x10, 63];
+
+  test('has literals, matches that overlap what they make, and matches into the block before', async () => {
+    expect(await text(frame([first]), 13)).toBe('abcabcabcabc!');
+    expect(await text(frame([first, second]), 18)).toBe('abcabcabcabc!abc!?');
+    expect(await text(frame([first, second]), 18, 12)).toBe('!abc!?');
+    expect(await text(frame([[104, 105]], true), 2)).toBe('hi');
+  });
+
+  test('is read in pieces, forwards and back', async () => {
+    const opened = open(frame([first, second]), 18);
+    for (const [from, to] of [
+      [0, 2],
+      [2, 14],
+      [14, 18],
+      [1, 3],
+      [17, 18],
+    ] as const) {
+      const piece = Buffer.from(await opened.read(from, to)).toString();
+      expect(piece).toBe('abcabcabcabc!abc!?'.slice(from, to));
+    }
   });
 
   test.each([
     ['another magic number', Buffer.alloc(20), /magic/],
     ['a match before the start', frame([[0x10, 97, 9, 0]]), /damaged/],
-    ['another length', frame([[0x10, 97]]), /holds 1 bytes; expected 13/],
+    ['another length', frame([[0x10, 97]]), /ends early/],
+    ['more than it is said to hold', frame([[104, 105]], true), /more than 1 bytes/, 1],
     ['no end', frame([[0x10, 97]]).subarray(0, -6), /ends early/],
-  ])('refuses %s', (_, bytes, message) => {
-    expect(() => decompressLz4Frame(bytes, 13)).toThrow(message);
+  ])('with %s is refused', async (_, bytes, message, byteLength = 13) => {
+    await expect(open(bytes, byteLength).read(0, byteLength)).rejects.toThrow(message);
   });
 });
