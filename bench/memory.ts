@@ -5,43 +5,66 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { BenchOptions, Case } from './harness.js';
+import { writeArrow, writeParquet } from './tables.js';
 
 const DIMENSION = 768;
 const BUDGET_MB = 128;
+/** For tables, whose row groups and record batches are larger than that. */
+const TABLE_BUDGET_MB = 64;
 /** What Node, the kernels and the command line may take besides the budget. */
 const PROCESS_MB = 120;
 const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 /** Prints the peak resident set of the process it is loaded into, kB. */
 const WATCH = `data:text/javascript,process.on('exit',()=>console.error('peak='+process.resourceUsage().maxRSS))`;
 
-/** Peak resident memory of whole commands on a file of 1 GB under `--memory 128MB`, against what they may take. */
+/**
+ * Peak resident memory of whole commands, against what they may take: on a file of 1 GB under `--memory 128MB`, and on
+ * tables of 300 MB, in row groups and record batches of 100 MB, under `--memory 64MB`.
+ */
 export default async function memory(options: BenchOptions): Promise<Case[]> {
   const folder = await mkdtemp(join(tmpdir(), 'vbo-memory-'));
   try {
     const file = join(folder, 'vectors.npy');
     const rows = await writeNpy(file, options.quick ? 50e6 : 1e9);
-    const budget = ['--memory', `${BUDGET_MB}MB`];
-    const commands: [name: string, words: string[]][] = [
-      ['vbo ingest into null://', ['ingest', file, '--to', 'null://', ...budget]],
-      ['vbo compact to int8', ['compact', file, join(folder, 'out.vbo'), '--encoding', 'int8', ...budget]],
+    const input = `${rows} x ${DIMENSION} float32`;
+    const into = ['--to', 'null://'];
+    const cases = [
+      await peakCase('vbo ingest into null://', input, BUDGET_MB, ['ingest', file, ...into]),
+      await peakCase('vbo compact to int8', input, BUDGET_MB, [
+        'compact',
+        file,
+        join(folder, 'out.vbo'),
+        ...['--encoding', 'int8'],
+      ]),
     ];
-    const cases: Case[] = [];
-    for (const [name, words] of commands) {
-      const peakMb = await peakOf(words);
-      const allowed = BUDGET_MB + PROCESS_MB;
-      cases.push({
-        name,
-        input: `${rows} x ${DIMENSION} float32`,
-        unit: 'MB',
-        median: peakMb,
-        baseline: { name: `budget + ${PROCESS_MB} MB`, median: allowed },
-        ratio: allowed / peakMb,
-      });
+    await rm(file);
+    const shape = {
+      rows: options.quick ? 8192 : 98_304,
+      dimension: DIMENSION,
+      groupRows: options.quick ? 4096 : 32_768,
+    };
+    for (const [format, write] of Object.entries({ parquet: writeParquet, arrows: writeArrow })) {
+      const table = join(folder, `table.${format}`);
+      await write(table, shape);
+      const name = `vbo ingest of .${format} into null://`;
+      const size = `${shape.rows} x ${DIMENSION} in groups of ${shape.groupRows}`;
+      cases.push(await peakCase(name, size, TABLE_BUDGET_MB, ['ingest', table, ...into]));
+      await rm(table);
     }
     return cases;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function peakCase(name: string, input: string, budgetMb: number, words: string[]): Promise<Case> {
+  const peakMb = await peakOf([...words, '--memory', `${budgetMb}MB`]);
+  const allowed = budgetMb + PROCESS_MB;
+  return {
+    ...{ name, input, unit: 'MB', median: peakMb },
+    baseline: { name: `budget + ${PROCESS_MB} MB`, median: allowed },
+    ratio: allowed / peakMb,
+  };
 }
 
 async function peakOf(words: string[]): Promise<number> {
