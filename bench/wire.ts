@@ -1,4 +1,5 @@
 import { Random } from '../src/core/random.js';
+import { clusteredVectors } from '../src/ingest/synthetic.js';
 import { base64Bytes, encodeBase64 } from '../src/kernels/base64.js';
 import { copyRecords, recordBytes } from '../src/kernels/copy.js';
 import { type KernelCall, Kernels } from '../src/kernels/kernels.js';
@@ -26,6 +27,8 @@ export default async function wire(options: BenchOptions): Promise<Case[]> {
   for (const [rows, dimension] of options.quick ? SHAPES.slice(0, 1) : SHAPES) {
     cases.push(...(await shapeCases(kernels, rows, dimension, options)));
   }
+  for (const dimension of options.quick ? [128] : [128, 768, 1536])
+    cases.push(await sizeCase(kernels, dimension));
   for (const threads of [0, 2]) cases.push(await publicCase(kernels, threads, options));
   return cases;
 }
@@ -124,6 +127,28 @@ async function shapeCases(
 
   for (const span of [source.span, target, prefix, numbers]) arena.free(span);
   return cases;
+}
+
+/** Bytes of JSON text a component, of clustered unit vectors: what `src/model/wire-formats.ts` goes by. */
+async function sizeCase(kernels: Kernels, dimension: number): Promise<Case> {
+  const vectors = clusteredVectors(LARGE_ROWS, dimension, 1);
+  const runner = new KernelPool(kernels, { threads: 0 });
+  try {
+    const { bytes } = await toJsonText({ kernels, runner }, vectors, { dimension });
+    // With the comma or bracket behind every component; a row's opening bracket is its own.
+    const ours = (bytes.length - LARGE_ROWS) / vectors.length;
+    const rows = rowsOf(vectors, dimension);
+    const theirs = (rows.reduce((sum, row) => sum + stringify(row).length, 0) - LARGE_ROWS) / vectors.length;
+    return {
+      name: 'JSON text a component',
+      input: `${LARGE_ROWS} x ${dimension} clustered unit vectors`,
+      ...{ unit: 'bytes', median: ours },
+      baseline: { name: 'JSON.stringify(Array.from(row))', median: theirs },
+      ratio: theirs / ours,
+    };
+  } finally {
+    await runner.close();
+  }
 }
 
 async function publicCase(kernels: Kernels, threads: number, options: BenchOptions): Promise<Case> {

@@ -193,7 +193,7 @@ describe('every answer', () => {
     const fast = await calculator.calculateOptimalBatchSize(request());
     expect(slow.bindingConstraint).toBe('io');
     expect(inFlight(slow)).toBeLessThan(inFlight(fast));
-    expect(slow.predicted.throughputVps).toBeCloseTo(1e7 / (60 + 10.5 * 1536), 6);
+    expect(slow.predicted.throughputVps).toBeCloseTo(1e7 / (60 + 12.3 * 1536), 6);
   });
 
   it('says that there is nothing to gain where there is nothing to gain', async () => {
@@ -248,7 +248,7 @@ describe('refusals', () => {
     });
     await expect(calculator.calculateOptimalBatchSize(impossible)).rejects.toMatchObject({
       code: 'VBO_ERR_MEMORY',
-      message: 'One vector of 65536 dimensions takes 2.59 MB in flight; 50.0 kB may be used.',
+      message: 'One vector of 65536 dimensions takes 2.94 MB in flight; 50.0 kB may be used.',
     });
   });
 
