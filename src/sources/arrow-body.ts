@@ -4,6 +4,7 @@ import { formatBytes } from '../core/units.js';
 import type { BatchLayout } from './arrow-messages.js';
 import type { FileBytes } from './file-bytes.js';
 import { Lz4Frame } from './lz4-frame.js';
+import { Scratch } from './scratch.js';
 
 /** Before a compressed buffer: its length when decompressed, -1 if it is not compressed after all. */
 const LENGTH_BYTES = 8;
@@ -18,24 +19,33 @@ export class ArrowBody {
   readonly #offset: number;
   readonly #bodyLength: number;
   readonly #memoryBytes: number;
+  readonly #scratch: Map<number, Scratch> | undefined;
   readonly #decompressed = new Map<number, Uint8Array>();
   readonly #frames = new Map<number, Lz4Frame | undefined>();
   #heldBytes = 0;
 
-  /** @param memoryBytes that decompressed buffers may take */
+  /**
+   * @param memoryBytes that decompressed buffers may take
+   * @param scratch memory for what is read, by buffer; without it every read is in memory of its own
+   */
   constructor(
     file: FileBytes,
     place: { bodyOffset: number; bodyLength: number; layout: BatchLayout },
     memoryBytes: number,
+    scratch?: Map<number, Scratch>,
   ) {
     this.layout = place.layout;
     this.#file = file;
     this.#offset = place.bodyOffset;
     this.#bodyLength = place.bodyLength;
     this.#memoryBytes = memoryBytes;
+    this.#scratch = scratch;
   }
 
-  /** Bytes `from`..`to` of a buffer, in memory of their own whose start is aligned; none of a buffer that is empty. */
+  /**
+   * Bytes `from`..`to` of a buffer, whose start is aligned; none of a buffer that is empty. With `scratch` they are
+   * valid until the next of the same buffer are read.
+   */
   async read(buffer: number, from: number, to: number): Promise<Uint8Array> {
     const place = this.layout.buffers[buffer];
     if (!place) throw new Error(`it has ${this.layout.buffers.length} buffers, fewer than its schema needs`);
@@ -45,16 +55,34 @@ export class ArrowBody {
     }
     if (this.layout.codec === 'lz4') {
       const frame = await this.#frame(buffer, place);
-      if (frame) return frame.read(from, to);
-      return this.#file.read(this.#offset + place.offset + LENGTH_BYTES + from, to - from);
+      if (frame) return this.#copy(buffer, await frame.read(from, to));
+      const start = this.#offset + place.offset + LENGTH_BYTES;
+      return this.#file.read(start + from, to - from, this.#scratchOf(buffer));
     }
     if (this.layout.codec) {
       const bytes = await this.#decompress(buffer, place);
       if (to > bytes.length) throw new Error(`buffer ${buffer} ends at byte ${bytes.length} of ${to}`);
-      return bytes.slice(from, to);
+      return this.#copy(buffer, bytes.subarray(from, to));
     }
     if (to > place.length) throw new Error(`buffer ${buffer} ends at byte ${place.length} of ${to}`);
-    return this.#file.read(this.#offset + place.offset + from, to - from);
+    return this.#file.read(this.#offset + place.offset + from, to - from, this.#scratchOf(buffer));
+  }
+
+  #scratchOf(buffer: number): Scratch | undefined {
+    if (!this.#scratch) return undefined;
+    let own = this.#scratch.get(buffer);
+    if (!own) {
+      own = new Scratch();
+      this.#scratch.set(buffer, own);
+    }
+    return own;
+  }
+
+  /** Where a view of decompressed bytes starts is any place: what is handed out is aligned. */
+  #copy(buffer: number, bytes: Uint8Array): Uint8Array {
+    const copy = this.#scratchOf(buffer)?.take(bytes.length) ?? new Uint8Array(bytes.length);
+    copy.set(bytes);
+    return copy;
   }
 
   /** The frame of a buffer; undefined if it is not compressed after all. */
@@ -64,8 +92,9 @@ export class ArrowBody {
     const head = await this.#file.read(start - LENGTH_BYTES, LENGTH_BYTES);
     const byteLength = Number(head.readBigInt64LE(0));
     const end = start + place.length - LENGTH_BYTES;
+    const scratch = new Scratch();
     const read = (position: number, length: number) =>
-      this.#file.read(start + position, Math.max(0, Math.min(length, end - start - position)));
+      this.#file.read(start + position, Math.max(0, Math.min(length, end - start - position)), scratch);
     const frame = byteLength === -1 ? undefined : new Lz4Frame(read, byteLength);
     this.#frames.set(buffer, frame);
     return frame;

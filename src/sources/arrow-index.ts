@@ -136,11 +136,10 @@ interface MessageAt {
 
 /** The message at `position`; undefined where the stream says that it ends. */
 async function messageAt(file: FileBytes, position: number): Promise<MessageAt | undefined> {
-  const prefix = await file.read(position, Math.min(8, Math.max(4, file.totalBytes - position)));
   let offset = position + 4;
-  let length = prefix.readUInt32LE(0);
+  let length = (await file.read(position, 4)).readUInt32LE(0);
   if (length === CONTINUATION) {
-    length = prefix.length < 8 ? MOST_METADATA_BYTES + 1 : prefix.readUInt32LE(4);
+    length = (await file.read(offset, 4)).readUInt32LE(0);
     offset += 4;
   }
   if (length === 0) return undefined;

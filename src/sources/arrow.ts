@@ -7,12 +7,13 @@ import { checkSchema } from './arrow-messages.js';
 import { type ArrowModule, ArrowSlices, ROW_ALIGNMENT } from './arrow-slices.js';
 import { valuesOf, vectorsOf } from './arrow-values.js';
 import { FileBytes } from './file-bytes.js';
+import type { Scratch } from './scratch.js';
 import type { TableFile, TablePiece, TableRead } from './table.js';
 import type { TableColumn } from './table-columns.js';
 
 const INSTALL = 'npm install apache-arrow@18.1.0';
 
-/** Rows of the columns that are read, as Arrow data. */
+/** Rows of the columns that are read, as Arrow data; valid until the next are read. */
 interface Slice {
   /** Number of the first row in the file. */
   readonly first: number;
@@ -142,6 +143,7 @@ export class ArrowFile implements TableFile {
     const needed = this.#dictionaryTypes(columns);
     const dictionaries = new Map<number, Arrow.Vector>();
     const slices = new ArrowSlices(this.#arrow, dictionaries);
+    const scratch = new Map<number, Scratch>();
     const step = Math.max(ROW_ALIGNMENT, rowsPerPiece - (rowsPerPiece % ROW_ALIGNMENT));
     for (const [number, place] of this.#index.batches.entries()) {
       const isBefore = !place.dictionary && place.first + place.rows <= from;
@@ -151,6 +153,8 @@ export class ArrowFile implements TableFile {
           file,
           { ...place, layout: await layoutAt(file, place) },
           this.#memoryBytes,
+          // Dictionaries outlive the rows.
+          place.dictionary ? undefined : scratch,
         );
         if (place.dictionary) {
           await this.#addDictionary(slices, body, place, needed.get(place.dictionary.id)!, dictionaries);

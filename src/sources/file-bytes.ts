@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
+import type { Scratch } from './scratch.js';
 
 /** A file open for reading at any position. */
 export class FileBytes {
@@ -44,11 +45,11 @@ export class FileBytes {
   }
 
   /**
-   * Exactly these bytes, in memory of their own whose start is aligned.
+   * Exactly these bytes, whose start is aligned, in memory of their own or in that of `scratch`.
    * @throws VBO_ERR_FILE_TRUNCATED if the file ends before
    */
-  async read(position: number, byteLength: number): Promise<Buffer<ArrayBuffer>> {
-    const bytes = Buffer.allocUnsafeSlow(byteLength);
+  async read(position: number, byteLength: number, scratch?: Scratch): Promise<Buffer<ArrayBuffer>> {
+    const bytes = scratch?.take(byteLength) ?? Buffer.allocUnsafeSlow(byteLength);
     for (let filled = 0; filled < byteLength; ) {
       const read = await this.readInto(bytes, filled, position + filled);
       if (read === 0) {

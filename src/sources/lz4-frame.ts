@@ -9,7 +9,7 @@ const MOST_HEADER_BYTES = 15;
 /** How far back a match can reach. */
 const HISTORY_BYTES = 65_536;
 
-/** Bytes of the frame; may be fewer at its end. */
+/** Bytes of the frame, valid until the next are read; may be fewer at its end. */
 export type ReadFrame = (position: number, byteLength: number) => Promise<Uint8Array>;
 
 /**
@@ -35,14 +35,14 @@ export class Lz4Frame {
   }
 
   /**
-   * Bytes `from`..`to`, in memory of their own.
+   * Bytes `from`..`to`, valid until the next are read.
    * @throws Error, RangeError if the frame is damaged or of another length
    */
   async read(from: number, to: number): Promise<Uint8Array> {
     if (to > this.#byteLength) throw new Error(`the LZ4 frame holds ${this.#byteLength} bytes of ${to}`);
     if (this.#position === 0 || from < this.#heldFrom) await this.#start();
     while (this.#heldTo < to) await this.#next(from);
-    return this.#held.slice(from - this.#heldFrom, to - this.#heldFrom);
+    return this.#held.subarray(from - this.#heldFrom, to - this.#heldFrom);
   }
 
   async #start(): Promise<void> {

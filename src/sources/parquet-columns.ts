@@ -3,7 +3,6 @@ import { assembleLists, assembleNested } from 'hyparquet/src/assemble.js';
 import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import { isFlatColumn } from 'hyparquet/src/schema.js';
 import type { Page } from './parquet-pages.js';
-import { VectorCutter } from './parquet-vectors.js';
 import type { VectorCell } from './table.js';
 
 /** The rows of one leaf of the schema, as far as its pages were read. */
@@ -37,32 +36,6 @@ export class Leaf<Rows extends LeafRows> {
         this.rows.add(value);
       }
     }
-  }
-}
-
-/** Vectors of a column of lists. */
-export class ListVectors implements LeafRows {
-  readonly #cutter: VectorCutter;
-
-  constructor(schemaPath: readonly SchemaTree[]) {
-    this.#cutter = new VectorCutter(schemaPath);
-  }
-
-  get length(): number {
-    return this.#cutter.cells.length;
-  }
-
-  add(page: Page): void {
-    this.#cutter.add(page);
-  }
-
-  end(): void {
-    this.#cutter.end();
-  }
-
-  take(count: number): VectorCell[] {
-    // A page holds few vectors: moving the rest forward costs less than the vectors themselves.
-    return this.#cutter.cells.splice(0, count);
   }
 }
 

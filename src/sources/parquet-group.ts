@@ -3,9 +3,10 @@ import { getTreePath } from 'hyparquet/src/schema.js';
 import { describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import type { FileBytes } from './file-bytes.js';
-import { assemble, Leaf, LeafValues, ListVectors, vectorsOfBytes } from './parquet-columns.js';
+import { assemble, Leaf, LeafValues, vectorsOfBytes } from './parquet-columns.js';
 import { isReadable, pagesOf } from './parquet-pages.js';
 import { isBytes, leavesOf } from './parquet-schema.js';
+import { ListVectors } from './parquet-vectors.js';
 import type { VectorCell } from './table.js';
 
 /**
@@ -97,8 +98,10 @@ export class ParquetGroup {
       );
     }
     const schemaPath = getTreePath(this.#schema, [...path]);
-    const options = { file: this.#file, column, schemaPath, asBytes, memoryBytes: this.#memoryBytes };
-    return new Leaf(rowsOf(schemaPath), pagesOf(options));
+    const rows = rowsOf(schemaPath);
+    const isCopied = rows instanceof ListVectors;
+    const place = { file: this.#file, column, schemaPath };
+    return new Leaf(rows, pagesOf({ ...place, asBytes, isCopied, memoryBytes: this.#memoryBytes }));
   }
 
   #damaged(where: string, cause: unknown): VectorBatchError {

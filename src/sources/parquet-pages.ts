@@ -7,6 +7,7 @@ import type {
   Encoding,
   SchemaTree,
 } from 'hyparquet';
+import { snappyUncompress } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { convert, DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import { decompressPage, readDataPage } from 'hyparquet/src/datapage.js';
@@ -18,8 +19,9 @@ import { VectorBatchError } from '../core/errors.js';
 import { formatBytes } from '../core/units.js';
 import type { FileBytes } from './file-bytes.js';
 import { decodeRuns } from './parquet-runs.js';
+import { Scratch } from './scratch.js';
 
-/** A page of a column chunk, decoded. */
+/** A page of a column chunk, decoded. Its levels are valid until the next page is read. */
 export interface Page {
   /** Absent: every value is there. */
   readonly definitionLevels: Uint8Array | undefined;
@@ -36,6 +38,8 @@ export interface ChunkOptions {
   readonly schemaPath: readonly SchemaTree[];
   /** Leaves bytes without a declared meaning as they are. */
   readonly asBytes: boolean;
+  /** Values are copied before the next page is read: its memory is used again. */
+  readonly isCopied: boolean;
   /** Memory that one page may take. */
   readonly memoryBytes: number;
 }
@@ -70,20 +74,44 @@ export async function* pagesOf(options: ChunkOptions): AsyncGenerator<Page, void
   const end = Math.min(first + Number(column.total_compressed_size), file.totalBytes);
   let missing = Number(column.num_values);
   let dictionary: DecodedArray | undefined;
+  const scratch = new PageScratch();
+  const pageDecoder = options.isCopied ? { ...decoder, compressors: scratch.compressors } : decoder;
   for (let position = first; missing > 0 && position < end; ) {
-    const { header, byteLength } = await headerAt(file, position, end);
+    const { header, byteLength } = await headerAt(file, position, end, scratch.header);
     position += byteLength;
     checkPage(options, header, missing);
-    const compressed = await file.read(position, header.compressed_page_size);
+    // What is not compressed is handed out as it was read; a dictionary outlives the pages.
+    const isDictionary = header.type === 'DICTIONARY_PAGE';
+    const isKept = column.codec === 'UNCOMPRESSED' && !options.isCopied;
+    const stored = isKept || isDictionary ? undefined : scratch.page;
+    const compressed = await file.read(position, header.compressed_page_size, stored);
     position += header.compressed_page_size;
-    if (header.type === 'DICTIONARY_PAGE') {
+    if (isDictionary) {
       dictionary = dictionaryOf(compressed, header, decoder);
     } else if (valuesOf(header) > 0 && (header.data_page_header || header.data_page_header_v2)) {
       missing -= valuesOf(header);
-      yield decode(compressed, header, decoder, dictionary);
+      yield decode(compressed, header, pageDecoder, dictionary, scratch);
     }
   }
   if (missing > 0) throw new Error(`the column chunk ends ${missing} values early`);
+}
+
+/** Memory for what is needed no longer than until the next page. */
+class PageScratch {
+  readonly header = new Scratch();
+  readonly page = new Scratch();
+  readonly repetition = new Scratch();
+  readonly definition = new Scratch();
+  readonly #decompressed = new Scratch();
+  /** Snappy's pages are decompressed into the same memory: they are by far the most common. */
+  readonly compressors: Compressors = {
+    ...CODECS,
+    SNAPPY: (input, byteLength) => {
+      const out = this.#decompressed.take(byteLength);
+      snappyUncompress(input, out);
+      return out;
+    },
+  };
 }
 
 function decoderOf({ column, schemaPath, asBytes }: ChunkOptions): ColumnDecoder {
@@ -103,10 +131,11 @@ async function headerAt(
   file: FileBytes,
   position: number,
   end: number,
+  scratch: Scratch,
 ): Promise<{ header: PageHeader; byteLength: number }> {
   for (let byteLength = HEADER_BYTES; ; byteLength *= 16) {
-    const bytes = await file.read(position, Math.min(byteLength, end - position));
-    const reader = { view: new DataView(bytes.buffer), offset: 0 };
+    const bytes = await file.read(position, Math.min(byteLength, end - position), scratch);
+    const reader = { view: new DataView(bytes.buffer, 0, bytes.length), offset: 0 };
     try {
       return { header: parquetHeader(reader), byteLength: reader.offset };
     } catch (error) {
@@ -154,33 +183,36 @@ function decode(
   header: PageHeader,
   decoder: ColumnDecoder,
   dictionary: DecodedArray | undefined,
+  scratch: PageScratch,
 ): Page {
   const { data_page_header: v1, data_page_header_v2: v2, uncompressed_page_size: byteLength } = header;
-  const { codec, schemaPath } = decoder;
+  const { codec, schemaPath, compressors: codecs } = decoder;
   const count = valuesOf(header);
   const maxRepetition = getMaxRepetitionLevel(schemaPath);
   const maxDefinition = getMaxDefinitionLevel(schemaPath);
-  const levels = v2 ? stored : decompressPage(stored, byteLength, codec, CODECS);
+  const levels = v2 ? stored : decompressPage(stored, byteLength, codec, codecs);
   let position = 0;
-  const next = (max: number, ownBytes: number | undefined) => {
+  const next = (max: number, ownBytes: number | undefined, memory: Scratch) => {
     if (max === 0 && ownBytes === undefined) return undefined;
     if (ownBytes === undefined) position += 4;
     const start = position;
     position += ownBytes ?? new DataView(levels.buffer, levels.byteOffset + start - 4).getUint32(0, true);
     if (max === 0) return undefined;
-    const out = new Uint8Array(count);
+    const out = memory.take(count);
     decodeRuns(levels, start, position, 32 - Math.clz32(max), out);
     return out;
   };
-  const repetitionLevels = next(maxRepetition, v2?.repetition_levels_byte_length);
-  const allDefinitionLevels = next(maxDefinition, v2?.definition_levels_byte_length);
+  const repetitionLevels = next(maxRepetition, v2?.repetition_levels_byte_length, scratch.repetition);
+  const allDefinitionLevels = next(maxDefinition, v2?.definition_levels_byte_length, scratch.definition);
   let present = count;
   for (const level of allDefinitionLevels ?? []) if (level < maxDefinition) present--;
   const definitionLevels = present === count ? undefined : allDefinitionLevels;
 
-  let values = levels.subarray(position);
+  let values = restOf(levels, position);
   if (v2 && v2.is_compressed !== false && byteLength > position) {
-    values = decompressPage(values, byteLength - position, codec, CODECS);
+    values = decompressPage(values, byteLength - position, codec, codecs);
+  } else if (v2 && codec !== 'UNCOMPRESSED') {
+    values = new Uint8Array(values);
   }
   const encoding = (v1 ?? v2)!.encoding;
   return {
@@ -190,6 +222,14 @@ function decode(
       ? lookedUp(values, present, dictionary)
       : decodeValues(values, present, encoding, decoder),
   };
+}
+
+/** The rest of a page, moved down over what was read of it to where numbers can be read in place. */
+function restOf(page: Uint8Array, position: number): Uint8Array {
+  const shift = (page.byteOffset + position) % 8;
+  if (shift === 0 || shift > position) return page.subarray(position);
+  page.copyWithin(position - shift, position);
+  return page.subarray(position - shift, page.length - shift);
 }
 
 function lookedUp(bytes: Uint8Array, count: number, dictionary: DecodedArray | undefined): DecodedArray {

@@ -11,7 +11,7 @@ import { type ChosenColumns, chooseColumns, type TableColumn } from './table-col
 /** A vector of a table: its values, or what is wrong with it (`is null`). */
 export type VectorCell = ArrayLike<number> | string;
 
-/** Some rows of a table, by column. */
+/** Some rows of a table, by column; valid until the next are read. */
 export interface TablePiece {
   /** Number of its first row in the file. */
   readonly first: number;
