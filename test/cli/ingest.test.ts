@@ -136,7 +136,7 @@ describe('vbo ingest', () => {
 
   it.each([
     [['good.npy'], '--to is missing.'],
-    [['good.npy', '--to', 'oracle://x'], 'known are lancedb://'],
+    [['good.npy', '--to', 'oracle://x'], 'known are chroma://'],
     [['good.npy', '--to', 'null://', '--fixed', '64'], 'expected BATCHxCONCURRENCY'],
     [['good.npy', '--to', 'null://', '--memory', 'lots'], 'expected bytes such as 512MB'],
     [['good.npy', '--to', 'null://', '--metric', 'hamming'], 'metric is "hamming"'],
