@@ -34,6 +34,20 @@ export const SINK_LAWS: Readonly<Record<string, MeasuredLaw>> = {
     cells: 96,
     medianAbsoluteRelativeError: 0.4876,
   },
+  pglite: {
+    referenceDimension: 128,
+    rowShare: 0.25,
+    model: {
+      fixedMs: 5.542,
+      perVectorMs: 0.02373,
+      superLinearMs: 0.002424,
+      sigma: 0.6469,
+      kappa: 0.04083,
+    },
+    dimensions: [128],
+    cells: 48,
+    medianAbsoluteRelativeError: 0.1834,
+  },
   sqlite: {
     referenceDimension: 128,
     rowShare: 0.1997,
