@@ -12,6 +12,7 @@ const COMMANDS: Record<string, () => Promise<{ default: Command }>> = {
   train: () => import('./train.js'),
   history: () => import('./history.js'),
   serve: () => import('./serve.js'),
+  monitor: () => import('./monitor.js'),
   audit: () => import('./audit.js'),
 };
 

@@ -45,7 +45,8 @@ export function progressText(progress: Progress): string {
   return `${done}  ${rate}${eta}  ${setting.batchSize} x ${setting.concurrency}${refused}`;
 }
 
-function bar(share: number): string {
+/** A share as a bar of blocks. */
+export function bar(share: number): string {
   const full = Math.round(Math.min(1, Math.max(0, share)) * BAR_WIDTH);
   return '█'.repeat(full).padEnd(BAR_WIDTH, '░');
 }

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   VBO_ERR_RECORD: 'A record of the input cannot be read (broken JSON, missing vector, wrong type).',
   VBO_ERR_RESUME: 'Resuming could store records twice: the sink cannot say which it holds, nor replace them.',
   VBO_ERR_SCENARIO: 'A simulator scenario file is not valid.',
+  VBO_ERR_SERVICE: 'The service does not answer, refuses the credential, or is not one of this package.',
   VBO_ERR_SINK: 'The database refused or failed an operation.',
   VBO_ERR_SINK_UNREACHABLE: 'The database cannot be reached or opened.',
   VBO_ERR_TIMEOUT: 'An operation took longer than its time-out.',

@@ -80,7 +80,7 @@ describe('vbo', () => {
   it('describes itself and every command', async () => {
     const overview = await vbo(['--help']);
     expect(overview.code).toBe(0);
-    for (const name of ['recommend', 'ingest', 'compact', 'serve']) {
+    for (const name of ['recommend', 'ingest', 'compact', 'serve', 'monitor']) {
       expect(overview.stdout).toContain(name);
       const help = await vbo([name, '--help']);
       expect(help.code).toBe(0);
