@@ -1,12 +1,13 @@
 /**
- * `npx tsx bench/screenshots.ts [FOLDER]`: pictures of the dashboard, each page light, dark and narrow, for looking at.
- * Needs a built project and Debian's Chromium. Default folder: .cache/screenshots.
+ * `npx tsx bench/screenshots.ts [FOLDER]`: pictures of the dashboard, each page light, dark and narrow, for looking at; and
+ * how long the explorer takes from a step of a slider to the new picture. Needs a built project and Debian's Chromium. Default folder: .cache/screenshots.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { Random } from '../src/core/random.js';
+import { median } from '../src/core/statistics.js';
 import { latencyMs, vectorsPerSecond } from '../src/model/cost.js';
 import { createApp } from '../src/server/app.js';
 import { readServerConfig } from '../src/server/config.js';
@@ -79,9 +80,43 @@ for (const { name, colorScheme, width, height } of VIEWS) {
   await page.screenshot({ path: join(folder, `history-${name}.png`), fullPage: true });
   await page.close();
 }
+console.log(
+  `explorer: ${(await stepMs()).toFixed(1)} ms from a slider's step to the new picture (median of 60)`,
+);
 await browser.close();
 await app.close();
 rmSync(home, { recursive: true });
+
+/** Median time from a slider's event to the picture that it leads to, ms, at full width. */
+async function stepMs(): Promise<number> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  await page.goto(`${url}/#explore`);
+  await page.waitForSelector('#plot svg');
+  const times = await page.evaluate(async () => {
+    const slider = document.getElementById('dimension-slider') as HTMLInputElement;
+    const plot = document.getElementById('plot')!;
+    const measured: number[] = [];
+    for (let i = 0; i < 70; i++) {
+      slider.value = String(10 + (i % 50));
+      const drawn = new Promise<void>((resolve) => {
+        const observer = new MutationObserver(() => {
+          observer.disconnect();
+          resolve();
+        });
+        observer.observe(plot, { childList: true });
+      });
+      const start = performance.now();
+      slider.dispatchEvent(new Event('input'));
+      await drawn;
+      measured.push(performance.now() - start);
+      await new Promise(requestAnimationFrame);
+    }
+    // The first ones compile.
+    return measured.slice(10);
+  });
+  await page.close();
+  return median(times);
+}
 
 /** Gives the service records of two databases that differ from their profiles, and trains it. */
 async function seed(service: typeof app): Promise<void> {

@@ -10,7 +10,7 @@ const FROM = { x: 0, y: 0 };
 const TO = { x: 16.3, y: 7.3 };
 /** Room for the best setting's mark where it lies at the border. */
 const MARGIN = 0.35;
-const PER_OCTAVE = 6;
+const PER_OCTAVE = 4;
 const COLUMNS = Math.round((TO.x - FROM.x) * PER_OCTAVE);
 const ROWS = Math.round((TO.y - FROM.y) * PER_OCTAVE * 1.5);
 /** Lines of equal goodness, drawn thin. */
@@ -76,7 +76,7 @@ export function drawHeatMap(
     x: Math.log2(recommendation.recommendedBatchSize),
     y: Math.log2(recommendation.recommendedConcurrency),
   };
-  const edges = edgesOf(surface);
+  const edges = edgesOf(surface).filter(({ isActive }) => isActive || !isNarrow);
   const halo = { stroke: palette.surface, strokeWidth: 4, fill: palette.ink, fontSize: 11.5 } as const;
   const plateau = { thresholds: [surface.plateauScore] };
   const every = isNarrow ? 4 : 2;
@@ -151,9 +151,7 @@ export function drawHeatMap(
           clip: true,
         }),
       ),
-      edges
-        .filter(({ isActive }) => isActive || !isNarrow)
-        .map((edge) => Plot.text([edge], { ...labelPlace(edge, isNarrow), ...halo, text: 'label' })),
+      edges.map((edge) => Plot.text([edge], { ...labelPlace(edge, isNarrow), ...halo, text: 'label' })),
       Plot.dot([best], { x: 'x', y: 'y', r: 8, fill: palette.accent, stroke: '#fff', strokeWidth: 2.5 }),
       Plot.text([best], {
         x: 'x',
@@ -236,9 +234,8 @@ function isOnMap(a: { x: number; y: number }, b: { x: number; y: number }): bool
 
 /** Labels stand beside their line where it meets the map's border: above, on the left or below. */
 function labelPlace({ points: [a, b] }: Edge, isNarrow: boolean): Plot.TextOptions {
-  // Where there is little room the best setting is often near the left end.
-  if (a.y === b.y && isNarrow) return { x: TO.x, y: a.y, dx: -6, dy: -8, textAnchor: 'end' };
-  if (a.y === b.y) return { x: FROM.x, y: a.y, dx: 6, dy: -8, textAnchor: 'start' };
+  // Where there is little room the best setting's own label is not far above.
+  if (a.y === b.y) return { x: FROM.x, y: a.y, dx: 6, dy: isNarrow ? 9 : -8, textAnchor: 'start' };
   const isLeft = (x: number) => x < TO.x * 0.7;
   if (a.x === b.x) {
     return { x: a.x, y: TO.y, dy: 12, dx: isLeft(a.x) ? 7 : -7, textAnchor: isLeft(a.x) ? 'start' : 'end' };

@@ -113,7 +113,7 @@ export class History {
     const rows = [...groups].map(([key, measured]) => {
       const { taught, prior } = accuracyOf(measured);
       const settings = new Set(measured.map(({ record }) => `${record.batch_size}x${record.concurrency}`));
-      return [key, formatCount(measured.length), formatCount(settings.size), percent(prior), percent(taught)];
+      return [key, percent(taught), percent(prior), formatCount(measured.length), formatCount(settings.size)];
     });
     return make(
       'div',
@@ -121,7 +121,7 @@ export class History {
       make('h2', {}, 'Predicted against measured'),
       table(
         'How far the model is off, by database and dimension',
-        ['Database', 'Measured', 'Settings', 'Off without records', 'Off now'],
+        ['Database', 'Off now', 'Off without records', 'Measured', 'Settings'],
         rows,
       ),
       make(
