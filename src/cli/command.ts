@@ -7,6 +7,8 @@ export interface OptionHelp {
   name: string;
   /** The value's placeholder; absent for a flag. */
   value?: string;
+  /** Takes every word up to the next option: `--train a.jsonl b.jsonl`. */
+  many?: boolean;
   text: string;
 }
 
@@ -15,6 +17,8 @@ export interface Invocation {
   positionals: string[];
   /** The option's text, or undefined where it was not given. */
   text(name: string): string | undefined;
+  /** The words of an option that takes many. */
+  list(name: string): readonly string[];
   flag(name: string): boolean;
   json: boolean;
   /** Prints the command's answer: `document` as one JSON document under --json, else `text`. */
@@ -57,11 +61,12 @@ export function parseInvocation(
 ): Invocation & { help: boolean } {
   const options: NonNullable<ParseArgsConfig['options']> = {};
   for (const option of [...command.options, ...COMMON]) {
-    options[option.name] = { type: option.value ? 'string' : 'boolean' };
+    options[option.name] = { type: option.value ? 'string' : 'boolean', multiple: option.many === true };
   }
+  const many = new Set(command.options.filter((option) => option.many).map((option) => `--${option.name}`));
   let parsed: ReturnType<typeof parseArgs>;
   try {
-    parsed = parseArgs({ args: words, options, allowPositionals: true, strict: true });
+    parsed = parseArgs({ args: spread(words, many), options, allowPositionals: true, strict: true });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('. ')[0]! : String(cause);
     throw new VectorBatchError('VBO_ERR_USAGE', `${reason}. See vbo ${name} --help.`, { cause });
@@ -84,11 +89,22 @@ export function parseInvocation(
     positionals,
     json,
     text: (option) => values[option] as string | undefined,
+    list: (option) => (values[option] as string[] | undefined) ?? [],
     flag: (option) => values[option] === true,
     answer: (document, text) => {
       process.stdout.write(json ? `${JSON.stringify(document, null, 2)}\n` : `${text().trimEnd()}\n`);
     },
   };
+}
+
+/** Gives each word after an option that takes many its option: `--train a b` becomes `--train=a --train=b`. */
+function spread(words: readonly string[], many: ReadonlySet<string>): string[] {
+  let option: string | undefined;
+  return words.flatMap((word) => {
+    if (word.startsWith('-')) option = many.has(word) ? word : undefined;
+    else if (option) return `${option}=${word}`;
+    return many.has(word) ? [] : word;
+  });
 }
 
 /**

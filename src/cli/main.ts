@@ -8,6 +8,7 @@ const COMMANDS: Record<string, () => Promise<{ default: Command }>> = {
   recommend: () => import('./recommend.js'),
   tune: () => import('./tune.js'),
   ingest: () => import('./ingest.js'),
+  evaluate: () => import('./evaluate.js'),
   compact: () => import('./compact.js'),
   train: () => import('./train.js'),
   history: () => import('./history.js'),

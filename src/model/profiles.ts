@@ -29,3 +29,15 @@ export function profileOf(database: unknown, name = 'databaseType'): DatabasePro
     { details: { argument: name, value: database, allowed: known } },
   );
 }
+
+/**
+ * The profile that a database's name points to: by name or alias, or by a part of it (`postgres15-pgvector-hnsw` is
+ * pgvector). Undefined for a database that nothing is known of.
+ */
+export function profileLike(database: string): DatabaseProfile | undefined {
+  const name = database.toLowerCase();
+  const exact = BY_NAME.get(name);
+  if (exact) return exact;
+  const parts = new Set(name.split(/[^a-z0-9]+/));
+  return PROFILES.find((profile) => [profile.name, ...profile.aliases].some((alias) => parts.has(alias)));
+}
