@@ -35,6 +35,10 @@ export type { TunedCell, TuneProgress, TuneReport } from './ingest/tune-report.j
 export type { ScratchFactory } from './ingest/tune-rounds.js';
 export type { LearnOptions } from './learning/model-keeper.js';
 export type { LearningProgress } from './learning/tasks.js';
+export { type BatchSizeQuestion, MLBatchSizePredictor } from './model/batch-size-predictor.js';
+export { FeatureEngineer } from './model/feature-engineer.js';
+export { type MemoryPrediction, MemoryUsagePredictor } from './model/memory-predictor.js';
+export { type PerformancePrediction, PerformancePredictor } from './model/performance-predictor.js';
 export { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
 export { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.js';
 export { VectorDimensionAdapter } from './optimizer/dimension-adapter.js';

@@ -20,7 +20,7 @@ const NEGLIGIBLE = 1e-4;
 const INTEREST = 0.05;
 /** Worse than a seventh of the best is bad enough. */
 const WORST = -2;
-const VERSIONS = 2048;
+const VERSIONS = 4096;
 
 function residualCovariance(a: Setting, b: Setting): number {
   const batches = Math.log2(a.batchSize / b.batchSize) / RESIDUAL.batchOctaves;

@@ -11,14 +11,15 @@ const SMALLEST_BATCH = 8;
 const LARGEST_BATCH = 16_384;
 const MOST_IN_FLIGHT = 8;
 
+/** A database and dimension with what is documented of it. */
+export const subjectFor = (database: string, dimension: number): Subject => ({
+  ...{ database, dimension },
+  isSingleWriter: profileLike(database)?.concurrency.fixed === 1,
+});
+
 /** Who a pair is, from any of its records. */
-export function subjectOf({ database_type, vector_dimension }: BatchExecutionRecord): Subject {
-  return {
-    database: database_type,
-    dimension: vector_dimension,
-    isSingleWriter: profileLike(database_type)?.concurrency.fixed === 1,
-  };
-}
+const subjectOf = ({ database_type, vector_dimension }: BatchExecutionRecord): Subject =>
+  subjectFor(database_type, vector_dimension);
 
 /** A pair as the recommender learns from it. */
 export const measuredPairOf = ({ records, cells }: ScoredPair): MeasuredPair => ({

@@ -85,9 +85,9 @@ function drawShape(random: Random, subject: Subject): Shape {
   const shift = octavesFor(subject.dimension);
   const half = 2 ** (6.3 + 2.3 * random.normal() + shift);
   const contention = drawContention(random, subject);
-  const bend = random.next() < 0.7 ? 0.3 * random.exponential() : 0;
-  const knee = 2 ** (9 + 5 * random.next() + shift);
-  return { half, knee, bend, power: 0.5 + 0.5 * random.next(), ...contention };
+  const bend = 0.4 * random.exponential();
+  const knee = 2 ** (10 + 3 * random.next() + shift);
+  return { half, knee, bend, power: 0.5 + random.next(), ...contention };
 }
 
 function drawContention(random: Random, { isSingleWriter }: Subject): { sigma: number; kappa: number } {

@@ -26,6 +26,7 @@ export const RECORD_DEVIATION = 0.35;
 const PASS_VARIANCE = 0.01;
 /** Versions kept of a measured pair as a precedent. */
 const VERSIONS_OF_PRECEDENT = 256;
+const VERSIONS_IMAGINED_OF_PRECEDENT = 1024;
 
 /**
  * Names settings for databases, measured or not: it imagines what a database may be, in the likeness of those measured
@@ -39,12 +40,7 @@ export class Recommender {
   /** Learns from measured pairs. Deterministic in the pairs and the seed. */
   constructor(pairs: readonly MeasuredPair[], seed = 1) {
     this.#seed = seed;
-    this.#precedents = pairs
-      .filter(({ cells }) => cells.length > 0)
-      .map(({ subject, cells }) => {
-        const belief = new Belief(new Prior(subject, [], seed), observationsOf(cells), seed);
-        return { subject, versions: belief.draw(VERSIONS_OF_PRECEDENT, seed) };
-      });
+    this.#precedents = pairs.filter(({ cells }) => cells.length > 0).map((pair) => precedentOf(pair, seed));
   }
 
   /** What the precedents say of a database and dimension before it is measured. */
@@ -56,6 +52,19 @@ export class Recommender {
   survey(subject: Subject, allowed: Allowed, prior = this.prior(subject)): Survey {
     return new Survey(prior, allowed, this.#seed);
   }
+}
+
+/** Kept per cells: whoever leaves one pair after the other out learns every pair once. */
+const PRECEDENTS = new WeakMap<readonly MeasuredCell[], { seed: number; precedent: Precedent }>();
+
+function precedentOf({ subject, cells }: MeasuredPair, seed: number): Precedent {
+  const known = PRECEDENTS.get(cells);
+  if (known?.seed === seed) return known.precedent;
+  const prior = new Prior(subject, [], seed, VERSIONS_IMAGINED_OF_PRECEDENT);
+  const belief = new Belief(prior, observationsOf(cells), seed);
+  const precedent = { subject, versions: belief.draw(VERSIONS_OF_PRECEDENT, seed) };
+  PRECEDENTS.set(cells, { seed, precedent });
+  return precedent;
 }
 
 /** Measured cells as observations of the surface, each averaged with its neighbours. */
@@ -91,6 +100,12 @@ export class Survey {
    */
   add(setting: Setting, vectorsPerSecond: number, variance = RECORD_DEVIATION ** 2): void {
     this.#observations.push({ setting, logRate: Math.log(vectorsPerSecond), variance });
+    this.#belief = undefined;
+  }
+
+  /** Takes measured cells in, each averaged with its neighbours. */
+  addCells(cells: readonly MeasuredCell[]): void {
+    this.#observations.push(...observationsOf(cells));
     this.#belief = undefined;
   }
 
