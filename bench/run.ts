@@ -18,6 +18,7 @@ const suites = [
   'qdrant',
   'model',
   'learning',
+  'policies',
   'ingest',
   'service',
 ].filter((name) => existsSync(new URL(`./${name}.ts`, import.meta.url)));

@@ -16,6 +16,8 @@ export interface ModelGuidedOptions {
 
 /** The first batches of a connection are 1.5 to 2 times slower; they are sent at the starting point and not judged. */
 const WARM_UP_BATCHES = 2;
+/** Where a batch takes this long, one is enough: waiting would cost more than a warmer start gains. */
+const LONG_WARM_UP_MS = 500;
 /** After settling, so many batches show what the model's usual error is at the setting. */
 const CALIBRATION_BATCHES = 24;
 /** Drift: the median residual of so many batches is off by more than the factor, for so many batches on end. */
@@ -83,6 +85,11 @@ export class ModelGuidedPolicy implements Policy {
     return this.#world.knowledge.model;
   }
 
+  /** Whether it holds what its last search found, rather than looking. */
+  get isSettled(): boolean {
+    return this.#warmUp === 0 && this.#search === undefined;
+  }
+
   limit(bounds: Bounds): void {
     const wasConfined = this.#isConfined;
     this.#world.bounds = bounds;
@@ -109,7 +116,8 @@ export class ModelGuidedPolicy implements Policy {
     }
     this.#confinedBatches = 0;
     if (this.#warmUp > 0) {
-      if (--this.#warmUp === 0) this.#start(searchAll(this.best, this.#world));
+      this.#warmUp = sample.endMs - sample.startMs >= LONG_WARM_UP_MS ? 0 : this.#warmUp - 1;
+      if (this.#warmUp === 0) this.#start(searchAll(this.best, this.#world));
     } else if (this.#window) {
       this.#window.add(sample);
       if (this.#window.full) this.#learn(this.#window.measurement());

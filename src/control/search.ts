@@ -44,8 +44,12 @@ const MOST_DOWNWARD_RUNGS = 3;
 /** A request of so few rows strains nobody: smaller ones must be faster, not only as fast. */
 const EFFORTLESS_ROWS = 128;
 
-const LADDER: WindowLength = { batches: 3, minMs: 20 };
-const DUEL: WindowLength = { batches: 3, minMs: 15 };
+/** A window takes 3 batches, and more where a window of twice as many would still be a trifle: up to 8. */
+const FEWEST_BATCHES = 3;
+const MOST_BATCHES = 8;
+const TRIFLE = 1 / 128;
+const LADDER_MS = 20;
+const DUEL_MS = 15;
 /** A setting measured this often has nothing to prove any more. */
 const PROVEN_BATCHES = 12;
 /** What was never measured may be this much better than the model holds; it shrinks as it is measured. */
@@ -59,6 +63,8 @@ const MOST_DUELS = 12;
 const PLATEAU = 0.92;
 /** Exploring may take at most this share of what is left to send. */
 const EXPLORATION_SHARE = 0.2;
+/** And this, where little is to be gained. */
+const TRIFLING_SHARE = 0.05;
 /** More requests in flight rarely lose, so trying them may take more. */
 const CONCURRENCY_EXPLORATION_SHARE = 0.5;
 
@@ -96,7 +102,7 @@ function* climbBatchSize(start: Setting, world: Surroundings): Search {
   for (let flat = 0; flat < 2; ) {
     const last = rungs.at(-1)!;
     const next = clampSetting({ ...last, batchSize: last.batchSize * factor }, world.bounds);
-    if (next.batchSize <= last.batchSize || !affordable(next, LADDER.batches, world)) break;
+    if (next.batchSize <= last.batchSize || !affordable(next, FEWEST_BATCHES, world)) break;
     const result = yield probeOf(
       world,
       next,
@@ -125,7 +131,7 @@ function* climbBatchSize(start: Setting, world: Surroundings): Search {
   return plateau();
 }
 
-/** Doubles the requests in flight while each doubling gains at least `growth`. */
+/** Doubles the requests in flight while each doubling gains at least `growth`; on the plateau it ends with half a doubling. */
 function* climbConcurrency(start: Setting, growth: number, world: Surroundings): Search {
   const { knowledge } = world;
   let best = start;
@@ -135,9 +141,16 @@ function* climbConcurrency(start: Setting, growth: number, world: Surroundings):
     if (!affordable(next, 2 * next.concurrency, world, CONCURRENCY_EXPLORATION_SHARE)) return best;
     const result = yield probeOf(world, next, `concurrency ladder: do ${next.concurrency} in flight gain?`);
     if (result.batches === 0) return best;
-    if (knowledge.estimate(next) < growth * knowledge.estimate(best)) return best;
+    if (knowledge.estimate(next) < growth * knowledge.estimate(best)) break;
     best = next;
   }
+  if (growth > CONCURRENCY_GROWTH || best.concurrency === 1) return best;
+  // A knee may lie between the last doubling and the one that failed.
+  const between = clampSetting({ ...best, concurrency: best.concurrency * 1.5 }, world.bounds);
+  if (between.concurrency <= best.concurrency) return best;
+  if (!affordable(between, 2 * between.concurrency, world, TRIFLING_SHARE)) return best;
+  yield probeOf(world, between, `are ${between.concurrency} in flight as good as it gets?`);
+  return knowledge.estimate(between) > growth * knowledge.estimate(best) ? between : best;
 }
 
 /** Halves the requests in flight while that loses nothing. */
@@ -165,10 +178,14 @@ function* refine(start: Setting, optimism: number, world: Surroundings): Search 
   for (let duel = 0; duel < MOST_DUELS; duel++) {
     const challenger = mostPromising(holder, optimism, world);
     if (knowledge.batches(challenger) >= PROVEN_BATCHES) break;
-    if (!affordable(challenger, 2 * (DUEL.batches + challenger.concurrency), world)) break;
+    if (!affordable(challenger, 2 * (FEWEST_BATCHES + challenger.concurrency), world)) break;
     const pair = sameSetting(holder, challenger) ? [challenger] : [challenger, holder];
     for (const setting of duel % 2 === 0 ? pair : pair.toReversed()) {
-      yield { setting, length: DUEL, reason: `comparing ${label(challenger)} with ${label(holder)}` };
+      yield {
+        setting,
+        length: { batches: batchesOf(setting, world), minMs: DUEL_MS },
+        reason: `comparing ${label(challenger)} with ${label(holder)}`,
+      };
     }
     if (knowledge.estimate(challenger) > knowledge.estimate(holder)) holder = challenger;
   }
@@ -217,6 +234,11 @@ function withNeighbours({ batchSize, concurrency }: Setting): Setting[] {
     { batchSize: onLattice(batchSize, -1), concurrency },
     { batchSize, concurrency: concurrency + step },
     { batchSize, concurrency: concurrency - step },
+    // As many rows in flight in fewer requests: where memory binds there is no other way to a larger batch.
+    {
+      batchSize: onLattice((batchSize * concurrency) / Math.max(1, concurrency - step), 0),
+      concurrency: concurrency - step,
+    },
   ];
 }
 
@@ -225,13 +247,24 @@ function onLattice(batchSize: number, steps: number): number {
   return Math.round(2 ** ((Math.round(2 * Math.log2(batchSize)) + steps) / 2));
 }
 
-function probeOf({ knowledge }: Surroundings, { batchSize, concurrency }: Setting, reason: string): Probe {
+function probeOf(world: Surroundings, { batchSize, concurrency }: Setting, reason: string): Probe {
+  const { knowledge } = world;
   const best = Math.max(0, ...knowledge.cells.map((cell) => knowledge.estimate(cell)));
   return {
     setting: { batchSize, concurrency },
-    length: { ...LADDER, hopelessBelow: COLLAPSE * best },
+    length: {
+      batches: batchesOf({ batchSize, concurrency }, world),
+      minMs: LADDER_MS,
+      hopelessBelow: COLLAPSE * best,
+    },
     reason,
   };
+}
+
+/** The more there is left to send, the more it is worth to measure well. */
+function batchesOf({ batchSize, concurrency }: Setting, { remainingRows }: Surroundings): number {
+  const trifle = Math.floor((TRIFLE * remainingRows) / (batchSize * concurrency));
+  return Math.min(MOST_BATCHES, Math.max(FEWEST_BATCHES, trifle));
 }
 
 /** What a setting asks of the database: rows in flight, and more the more requests they come in. */

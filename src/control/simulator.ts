@@ -1,4 +1,5 @@
-import type { Random } from '../core/random.js';
+import { Random } from '../core/random.js';
+import type { Setting } from '../core/types.js';
 import { contention, serviceMs } from '../model/cost.js';
 import type { Scenario } from './scenario.js';
 
@@ -15,19 +16,43 @@ export type SimulatedAnswer =
 /** A refusal comes back at once. */
 const REFUSAL_MS = 0.5;
 
+/** Time of a request at a moment of a scenario, leaving out chance, neighbours, stalls and warm-up. */
+export function expectedMs(scenario: Scenario, setting: Setting, nowMs = 0, stored = 0): number {
+  const { batchSize, concurrency } = setting;
+  const { cost, surface, knee, slowdownPerMillion = 0, steps = [] } = scenario;
+  let latencyMs: number;
+  if (surface) {
+    latencyMs = (1000 * batchSize * concurrency) / surface(setting);
+  } else {
+    let { fixedMs, perVectorMs } = cost;
+    for (const step of steps) {
+      if (nowMs < step.atMs) continue;
+      fixedMs *= step.fixed;
+      perVectorMs *= step.perVector;
+    }
+    latencyMs = serviceMs({ ...cost, fixedMs, perVectorMs }, batchSize) * contention(cost, concurrency);
+  }
+  if (knee) latencyMs *= knee.base ** Math.max(0, concurrency - knee.inFlight);
+  return latencyMs * (1 + (slowdownPerMillion * stored) / 1e6);
+}
+
 /**
  * A database as a queueing model:
  *
  * ```
  * latency = service(rows) * contention(inFlight) * knee^max(0, inFlight - k) * (1 + slowdown * stored)
- *           * (1 - jitter + jitter * Exp(1)) + stall
+ *           * (1 - jitter + jitter * Exp(1)) * wander(now) * neighbour(now) + stall
  * ```
  *
- * The knee and the jitter are those of Vector's simulated sink; service and contention those of the cost model.
+ * The knee and the jitter are those of Vector's simulated sink; service and contention those of the cost
+ * model, or read off a recorded sweep.
  */
 export class SimulatedDatabase {
   readonly #scenario: Scenario;
   readonly #random: Random;
+  /** Where the wandering starts: it depends on the time alone, not on how many requests came before. */
+  readonly #wanderSeed: number;
+  #wander = { period: -1, factor: 1 };
   #stored = 0;
   #requests = 0;
   #nextStall: number;
@@ -35,6 +60,7 @@ export class SimulatedDatabase {
   constructor(scenario: Scenario, random: Random) {
     this.#scenario = scenario;
     this.#random = random;
+    this.#wanderSeed = random.uint32();
     this.#nextStall = scenario.stall?.everyRows ?? Number.POSITIVE_INFINITY;
   }
 
@@ -65,22 +91,37 @@ export class SimulatedDatabase {
   }
 
   #latencyMs(nowMs: number, rows: number, inFlight: number): number {
-    const { cost, knee, jitter = 0, slowdownPerMillion = 0, warmUp, stall, steps = [] } = this.#scenario;
-    let { fixedMs, perVectorMs } = cost;
-    for (const step of steps) {
-      if (nowMs < step.atMs) continue;
-      fixedMs *= step.fixed;
-      perVectorMs *= step.perVector;
-    }
-    let latencyMs = serviceMs({ ...cost, fixedMs, perVectorMs }, rows) * contention(cost, inFlight);
-    if (knee) latencyMs *= knee.base ** Math.max(0, inFlight - knee.inFlight);
-    latencyMs *= 1 + (slowdownPerMillion * this.#stored) / 1e6;
+    const { jitter = 0, warmUp, stall } = this.#scenario;
+    let latencyMs = expectedMs(
+      this.#scenario,
+      { batchSize: rows, concurrency: inFlight },
+      nowMs,
+      this.#stored,
+    );
     latencyMs *= 1 - jitter + jitter * this.#random.exponential();
+    latencyMs *= this.#moodAt(nowMs);
     if (warmUp && this.#requests < warmUp.batches) latencyMs *= warmUp.factor;
     if (stall && this.#stored >= this.#nextStall) {
       this.#nextStall += stall.everyRows;
       latencyMs += stall.ms;
     }
     return latencyMs;
+  }
+
+  /** What the machine and its neighbours do to every request of the moment. */
+  #moodAt(nowMs: number): number {
+    const { wander, neighbour } = this.#scenario;
+    let mood = 1;
+    if (wander) {
+      const period = Math.floor(nowMs / wander.forMs);
+      if (period !== this.#wander.period) {
+        const z = new Random(this.#wanderSeed + period).normal();
+        this.#wander = { period, factor: Math.exp(wander.sd * (z - wander.sd / 2)) };
+      }
+      mood *= this.#wander.factor;
+    }
+    if (neighbour && nowMs % neighbour.everyMs >= neighbour.everyMs - neighbour.forMs)
+      mood *= neighbour.factor;
+    return mood;
   }
 }

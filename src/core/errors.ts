@@ -1,6 +1,7 @@
 /** Every code a {@link VectorBatchError} can carry. Codes never change their meaning; `docs/errors.md` lists them. */
 export const ERROR_CODES = {
   VBO_ERR_ABORTED: 'The caller aborted the operation; what was acknowledged stays acknowledged.',
+  VBO_ERR_AGENT: 'The bytes are not a saved agent, or they are damaged or of another version.',
   VBO_ERR_ARGUMENT: 'An argument has the wrong type or lies outside its bounds.',
   VBO_ERR_AUDIT: 'The audit log cannot be opened or written, or was tampered with.',
   VBO_ERR_BLOCK_CHECKSUM: 'A compact block’s bytes do not match the checksum in its header.',

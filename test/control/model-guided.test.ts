@@ -3,14 +3,14 @@ import { UNBOUNDED } from '../../src/control/bounds.js';
 import { FixedPolicy } from '../../src/control/fixed.js';
 import { initialSetting } from '../../src/control/initial.js';
 import { ModelGuidedPolicy } from '../../src/control/model-guided.js';
+import { oracle } from '../../src/control/oracle.js';
 import { parseScenario, type Scenario } from '../../src/control/scenario.js';
-import { oracle, simulate } from '../../src/control/simulate.js';
+import { simulate } from '../../src/control/simulate.js';
 import { sampleOf } from './support.js';
 
 const scenario = (part: Partial<Scenario>): Scenario => ({
   ...{ sentence: '', dimension: 128, rows: 300_000 },
   cost: { fixedMs: 4, perVectorMs: 0.006, superLinearMs: 0.0002, sigma: 0.5, kappa: 0.03 },
-  bands: { shareOfOracle: [0, 2], batchSize: [1, 1e6], concurrency: [1, 64] },
   ...part,
 });
 const policy = () => new ModelGuidedPolicy({ initial: { batchSize: 128, concurrency: 1 } });

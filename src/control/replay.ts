@@ -1,0 +1,77 @@
+import { quantile } from '../core/statistics.js';
+import type { BatchExecutionRecord, Setting } from '../core/types.js';
+import { fitCostModel } from '../model/fit.js';
+import { toSample } from '../model/records.js';
+import type { Scenario } from './scenario.js';
+
+/** Standard deviation of the smoothing kernel, in doublings of either axis: the one of the contract's scoring. */
+const KERNEL_DOUBLINGS = 0.7;
+/** A cell of the sweeps took about this long, so their scatter is what the machine's mood does for so long. */
+const CELL_MS = 1000;
+/** A percentile of fewer batches is not one. */
+const FEWEST_BATCHES = 20;
+/** Beyond this the exponential jitter would leave the latency no floor. */
+const MOST_JITTER = 0.9;
+
+/**
+ * A scenario that replays a recorded sweep of one database and dimension: its rates are the sweep's, smoothed
+ * (Gaussian-kernel average of log rate over log2 batch size and log2 concurrency, standard deviation 0.7;
+ * beyond the swept range the rate of its edge); its jitter is what the batches' percentiles show within a
+ * cell; its wandering what scatter is left between the cells and the smoothed surface.
+ * @param records with at least one that measured something
+ */
+export function replay(records: readonly BatchExecutionRecord[], name: string, rows: number): Scenario {
+  const samples = records.flatMap((record) => {
+    const sample = toSample(record);
+    return 'unmeasured' in sample ? [] : [sample];
+  });
+  const cells = samples.map(({ batchSize, concurrency, latencyMs }) => ({
+    x: Math.log2(batchSize),
+    y: Math.log2(concurrency),
+    logRate: Math.log((1000 * batchSize * concurrency) / latencyMs),
+  }));
+  const clampTo = (value: number, values: number[]) =>
+    Math.min(Math.max(...values), Math.max(Math.min(...values), value));
+  const xs = cells.map(({ x }) => x);
+  const ys = cells.map(({ y }) => y);
+  const known = new Map<string, number>();
+  const surface = ({ batchSize, concurrency }: Setting): number => {
+    const key = `${batchSize}x${concurrency}`;
+    let rate = known.get(key);
+    if (rate === undefined) {
+      const x = clampTo(Math.log2(batchSize), xs);
+      const y = clampTo(Math.log2(concurrency), ys);
+      let sum = 0;
+      let total = 0;
+      for (const cell of cells) {
+        const weight = Math.exp(-((cell.x - x) ** 2 + (cell.y - y) ** 2) / (2 * KERNEL_DOUBLINGS ** 2));
+        total += weight;
+        sum += weight * cell.logRate;
+      }
+      rate = Math.exp(sum / total);
+      known.set(key, rate);
+    }
+    return rate;
+  };
+  const scatter = cells.map(({ logRate }, k) => logRate - Math.log(surface(samples[k]!)));
+  return {
+    sentence: `The recorded sweep ${name}, smoothed, with its noise.`,
+    dimension: records[0]!.vector_dimension,
+    rows,
+    cost: fitCostModel(samples),
+    surface,
+    jitter: jitterOf(records),
+    // The quartiles of a normal distribution lie 1.349 standard deviations apart.
+    wander: { sd: (quantile(scatter, 0.75) - quantile(scatter, 0.25)) / 1.349, forMs: CELL_MS },
+  };
+}
+
+/** The jitter whose 95th percentile lies as far above its median as the cells' typically do: (1 + 2 j) / (1 - 0.307 j) = p95 / p50. */
+function jitterOf(records: readonly BatchExecutionRecord[]): number {
+  const jitters = records
+    .filter((record) => record.success && Number(record.batches) >= FEWEST_BATCHES)
+    .map((record) => (record.batch_p95_ms ?? 0) / (record.batch_p50_ms ?? 1))
+    .filter((ratio) => ratio > 1)
+    .map((ratio) => (ratio - 1) / (2 + 0.307 * ratio));
+  return jitters.length === 0 ? 0 : Math.min(MOST_JITTER, quantile(jitters, 0.5));
+}
