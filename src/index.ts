@@ -1,3 +1,12 @@
+export {
+  AdaptiveController,
+  type AdaptiveControllerOptions,
+  type AttemptReport,
+} from './control/adaptive-controller.js';
+export { DQNAgent } from './control/dqn-agent.js';
+export { BatchEnvironment, type EnvironmentStep } from './control/environment.js';
+export type { PolicyName } from './control/policies.js';
+export type { Scenario } from './control/scenario.js';
 export { ERROR_CODES, type ErrorCode, VectorBatchError } from './core/errors.js';
 export type { Logger } from './core/logger.js';
 export type { BatchExecutionRecord, Metric, Objective, Setting, SystemResources } from './core/types.js';
@@ -34,6 +43,7 @@ export type { TuneOptions } from './ingest/tune.js';
 export type { TunedCell, TuneProgress, TuneReport } from './ingest/tune-report.js';
 export type { ScratchFactory } from './ingest/tune-rounds.js';
 export type { LearnOptions } from './learning/model-keeper.js';
+export { RLStrategyOptimizer, type RLTrainingOptions } from './learning/rl-strategy-optimizer.js';
 export type { LearningProgress } from './learning/tasks.js';
 export { type BatchSizeQuestion, MLBatchSizePredictor } from './model/batch-size-predictor.js';
 export { FeatureEngineer } from './model/feature-engineer.js';

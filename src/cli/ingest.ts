@@ -42,7 +42,7 @@ const command: Command = {
       text: `most bytes of vectors to hold at once (default ${DEFAULT_MEMORY})`,
     },
     { name: 'fixed', value: 'BxC', text: 'do not adapt: B vectors per request, C in flight, e.g. 1000x2' },
-    { name: 'policy', value: 'NAME', text: 'who adapts (default model-guided)' },
+    { name: 'policy', value: 'NAME', text: 'who adapts: model-guided (default), gradient, aimd or dqn' },
     {
       name: 'dead-letters',
       value: 'FILE',

@@ -26,6 +26,8 @@ const DRIFT_FACTOR = 1.3;
 /** Batches between two searches: doubled every time a search confirms what was known, so a noisy sink is left in peace. */
 const FIRST_PATIENCE = 32;
 const MOST_PATIENCE = 4096;
+/** A search that ends with less than this gained has confirmed what was known, even if it ends elsewhere. */
+const WORTH_SEARCHING = 1.05;
 /** Push-back that holds the requests in flight below those of the best setting for so many batches counts as lasting. */
 const LASTING_BATCHES = 64;
 /** Without any drift the neighbourhood is looked at again after so many times the patience. */
@@ -160,9 +162,9 @@ export class ModelGuidedPolicy implements Policy {
       this.#reason = step.value.reason;
       return;
     }
-    this.#patience = sameSetting(step.value, this.#settled)
-      ? Math.min(MOST_PATIENCE, this.#patience * 2)
-      : FIRST_PATIENCE;
+    const { knowledge } = this.#world;
+    const gain = knowledge.estimate(step.value) / knowledge.estimate(this.#settled);
+    this.#patience = gain < WORTH_SEARCHING ? Math.min(MOST_PATIENCE, this.#patience * 2) : FIRST_PATIENCE;
     const { batchSize, concurrency } = step.value;
     this.#best = this.#settled = { batchSize, concurrency };
     this.#reason = 'the best measured; holding';

@@ -30,6 +30,8 @@ export interface Surroundings {
 const BATCH_GROWTH = 1.1;
 /** Growth that shows the fixed cost to dominate: the next rung is left out. */
 const STEEP_GROWTH = 1.6;
+/** Growth by this share of the rung's factor: rows cost nearly nothing yet (a quarter of the request at most), two rungs are left out. */
+const FREE_GROWTH = 0.9;
 /** A rung this far below the best ends the ladder at once. */
 const COLLAPSE = 0.7;
 /** Before the batch ladder, a doubling of the requests in flight must gain this much. */
@@ -44,7 +46,7 @@ const MOST_DOWNWARD_RUNGS = 3;
 /** A request of so few rows strains nobody: smaller ones must be faster, not only as fast. */
 const EFFORTLESS_ROWS = 128;
 
-/** A window takes 3 batches, and more where a window of twice as many would still be a trifle: up to 8. */
+/** A window takes 3 batches, and where they scatter up to 8, as long as that is a trifle of what is left to send. */
 const FEWEST_BATCHES = 3;
 const MOST_BATCHES = 8;
 const TRIFLE = 1 / 128;
@@ -59,6 +61,8 @@ const SECOND_OPTIMISM = 0.1;
 /** And it may be this much worse: what is settled on in the end should be proven. */
 const CAUTION = 0.08;
 const MOST_DUELS = 12;
+/** A second look is a glance: on a plateau there is always something left that was not tried. */
+const SECOND_DUELS = 4;
 /** Where the concurrency ladder starts: the smallest rung on the plateau, for requests in flight make up for smaller ones. */
 const PLATEAU = 0.92;
 /** Exploring may take at most this share of what is left to send. */
@@ -79,12 +83,12 @@ export function* searchAll(start: Setting, world: Surroundings): Search {
   const plateau = yield* climbBatchSize(first, world);
   const peak = yield* climbConcurrency(plateau, CONCURRENCY_GROWTH, world);
   const summit = peak === plateau ? yield* descendConcurrency(plateau, world) : peak;
-  return yield* refine(summit, OPTIMISM, world);
+  return yield* refine(summit, OPTIMISM, MOST_DUELS, world);
 }
 
 /** A second look at the neighbourhood of a setting that has been held for a while. */
 export function* searchAgain(held: Setting, world: Surroundings): Search {
-  return yield* refine(held, SECOND_OPTIMISM, world);
+  return yield* refine(held, SECOND_OPTIMISM, SECOND_DUELS, world);
 }
 
 /**
@@ -115,7 +119,8 @@ function* climbBatchSize(start: Setting, world: Surroundings): Search {
     const expected = rate({ ...next, batchSize: next.batchSize * 2 }) / rate(next);
     if (growth >= BATCH_GROWTH) flat = 0;
     else flat += expected < BATCH_GROWTH ? 2 : 1;
-    factor = growth >= STEEP_GROWTH && expected >= STEEP_GROWTH ? 4 : 2;
+    const isSteep = growth >= STEEP_GROWTH && expected >= STEEP_GROWTH;
+    factor = !isSteep ? 2 : growth >= FREE_GROWTH * factor ? 8 : 4;
     if (growth > 1) best = next;
   }
   const plateau = () => rungs.find((rung) => rate(rung) >= PLATEAU * rate(best)) ?? best;
@@ -172,21 +177,27 @@ function* descendConcurrency(start: Setting, world: Surroundings): Search {
  * so that a drift favours neither. `optimism` is what the unmeasured is given in advance. Every duel sharpens the estimates; the search ends when they keep pointing
  * at a setting that is proven, and then takes the smallest one measured that is within tolerance of the best.
  */
-function* refine(start: Setting, optimism: number, world: Surroundings): Search {
+function* refine(start: Setting, optimism: number, duels: number, world: Surroundings): Search {
   const { knowledge } = world;
   let holder = clampSetting(start, world.bounds);
-  for (let duel = 0; duel < MOST_DUELS; duel++) {
-    const challenger = mostPromising(holder, optimism, world);
+  /** More requests in flight than these came to nothing: for this search they are out. */
+  let most = Number.POSITIVE_INFINITY;
+  const bounds = () => ({ ...world.bounds, maxConcurrency: Math.min(most, world.bounds.maxConcurrency) });
+  for (let duel = 0; duel < duels; duel++) {
+    const challenger = mostPromising(holder, optimism, knowledge, bounds());
     if (knowledge.batches(challenger) >= PROVEN_BATCHES) break;
     if (!affordable(challenger, 2 * (FEWEST_BATCHES + challenger.concurrency), world)) break;
     const pair = sameSetting(holder, challenger) ? [challenger] : [challenger, holder];
     for (const setting of duel % 2 === 0 ? pair : pair.toReversed()) {
-      yield {
+      const result = yield {
         setting,
-        length: { batches: batchesOf(setting, world), minMs: DUEL_MS },
+        length: lengthOf(setting, DUEL_MS, world),
         reason: `comparing ${label(challenger)} with ${label(holder)}`,
       };
+      if (result.batches === 0 && setting.concurrency > 1) most = Math.min(most, setting.concurrency - 1);
     }
+    holder = clampSetting(holder, bounds());
+    if (challenger.concurrency > most) continue;
     if (knowledge.estimate(challenger) > knowledge.estimate(holder)) holder = challenger;
   }
   const measured = knowledge.cells.filter((cell) => sameSetting(cell, clampSetting(cell, world.bounds)));
@@ -195,7 +206,7 @@ function* refine(start: Setting, optimism: number, world: Surroundings): Search 
 }
 
 /** The smallest setting that may be within tolerance of the best, at most one step away from something measured. */
-function mostPromising(holder: Setting, optimism: number, { knowledge, bounds }: Surroundings): Setting {
+function mostPromising(holder: Setting, optimism: number, knowledge: Knowledge, bounds: Bounds): Setting {
   const candidates = new Map<string, Setting>();
   for (const cell of [holder, ...knowledge.cells]) {
     for (const setting of withNeighbours(cell)) {
@@ -252,19 +263,15 @@ function probeOf(world: Surroundings, { batchSize, concurrency }: Setting, reaso
   const best = Math.max(0, ...knowledge.cells.map((cell) => knowledge.estimate(cell)));
   return {
     setting: { batchSize, concurrency },
-    length: {
-      batches: batchesOf({ batchSize, concurrency }, world),
-      minMs: LADDER_MS,
-      hopelessBelow: COLLAPSE * best,
-    },
+    length: { ...lengthOf({ batchSize, concurrency }, LADDER_MS, world), hopelessBelow: COLLAPSE * best },
     reason,
   };
 }
 
 /** The more there is left to send, the more it is worth to measure well. */
-function batchesOf({ batchSize, concurrency }: Setting, { remainingRows }: Surroundings): number {
-  const trifle = Math.floor((TRIFLE * remainingRows) / (batchSize * concurrency));
-  return Math.min(MOST_BATCHES, Math.max(FEWEST_BATCHES, trifle));
+function lengthOf(setting: Setting, minMs: number, { remainingRows }: Surroundings): WindowLength {
+  const trifle = Math.floor((TRIFLE * remainingRows) / (setting.batchSize * setting.concurrency));
+  return { batches: FEWEST_BATCHES, mostBatches: Math.min(MOST_BATCHES, trifle), minMs };
 }
 
 /** What a setting asks of the database: rows in flight, and more the more requests they come in. */

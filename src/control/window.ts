@@ -7,6 +7,8 @@ import type { BatchSample } from './policy.js';
 export interface WindowLength {
   /** Fewest batches, if they also took `minMs`. */
   readonly batches: number;
+  /** As long as the mean is not known to 3 %, up to so many. Default: `batches`. */
+  readonly mostBatches?: number;
   readonly minMs: number;
   /** Two batches slower than this end the window: a probe that is clearly worse is not worth more. */
   readonly hopelessBelow?: number;
@@ -28,6 +30,8 @@ const MAX_BATCHES = 256;
 const MOST_FOREIGN = 64;
 /** A batch cut short by more than this tells about another size. */
 const MIN_FILL = 0.75;
+/** A standard error of the mean that needs no more batches. */
+const PRECISE = 0.03;
 /** A latency above so many medians is a stall and counts as this many. */
 const STALL = 2.5;
 
@@ -92,8 +96,9 @@ export class Window {
     const wanted = Math.max(this.#length.batches, this.setting.concurrency);
     const { hopelessBelow = 0 } = this.#length;
     if (batches >= 2 && 1000 / meanWithoutStalls(this.#msPerRow) < hopelessBelow) return true;
-    if (batches >= wanted) return this.#lastMs - this.#firstMs >= this.#length.minMs;
-    return batches >= 2 && this.#totalMs >= SLOW_MS * this.setting.concurrency;
+    if (batches >= 2 && this.#totalMs >= SLOW_MS * this.setting.concurrency) return true;
+    if (batches < wanted || this.#lastMs - this.#firstMs < this.#length.minMs) return false;
+    return batches >= (this.#length.mostBatches ?? 0) || relativeError(this.#msPerRow) <= PRECISE;
   }
 
   measurement(): Measurement {
@@ -111,4 +116,11 @@ export class Window {
 function meanWithoutStalls(values: readonly number[]): number {
   const most = STALL * median(values);
   return values.reduce((sum, value) => sum + Math.min(value, most), 0) / Math.max(1, values.length);
+}
+
+/** Standard error of the mean of the values, over the mean. */
+function relativeError(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return Math.sqrt(squares / (values.length - 1) / values.length) / mean;
 }

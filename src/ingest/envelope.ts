@@ -1,8 +1,7 @@
 import { type Bounds, UNBOUNDED } from '../control/bounds.js';
-import { FixedPolicy } from '../control/fixed.js';
 import { Guard } from '../control/guard.js';
 import { initialSetting } from '../control/initial.js';
-import { ModelGuidedPolicy } from '../control/model-guided.js';
+import { createPolicy } from '../control/policies.js';
 import type { Setting } from '../core/types.js';
 import type { CostModel } from '../model/cost.js';
 import type { ResolvedIngestOptions } from './options.js';
@@ -28,9 +27,10 @@ export function createGuard(source: Source, sink: Sink, options: ResolvedIngestO
     // A row in flight is a part of a body, and may have been copied once more to join two slabs.
     memoryBytesPerRow: bytesPerRow + 4 * source.dimension,
   };
-  if (fixed) return new Guard(new FixedPolicy(fixed), envelope);
+  if (fixed) return new Guard(createPolicy('fixed', { initial: fixed }), envelope);
   const { initial, prior } = beginningOf(source, sink, options, { ...UNBOUNDED, ...envelope });
-  return new Guard(new ModelGuidedPolicy({ initial, ...(prior ? { prior } : {}) }), envelope);
+  const policy = createPolicy(options.policy, { initial, ...(prior ? { prior } : {}) });
+  return new Guard(policy, envelope);
 }
 
 /** Where a load begins, and what the caller, or else the sink's prior, knows of the database's cost. */

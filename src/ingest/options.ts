@@ -1,3 +1,4 @@
+import { POLICY_NAMES, type PolicyName } from '../control/policies.js';
 import { checkNumber, checkOneOf } from '../core/check.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { VectorBatchError } from '../core/errors.js';
@@ -7,8 +8,7 @@ import { type BatchExecutionRecord, METRICS, type Metric, type Setting } from '.
 import type { CostModel } from '../model/cost.js';
 import type { Progress } from './progress.js';
 
-export const POLICY_NAMES = ['model-guided', 'fixed'] as const;
-export type PolicyName = (typeof POLICY_NAMES)[number];
+export type { PolicyName };
 
 /** How to load; everything may be left out. */
 export interface IngestOptions {
@@ -18,7 +18,7 @@ export interface IngestOptions {
   memoryBudgetBytes?: number;
   /** Sends with this setting throughout instead of looking for the best one. */
   fixed?: Setting;
-  /** Who chooses the setting. Default `model-guided`, or `fixed` where `fixed` is given. */
+  /** Who chooses the setting: `model-guided`, `gradient`, `aimd`, `dqn`, or `fixed` where `fixed` is given. Default `model-guided`. */
   policy?: PolicyName;
   /** What is known of the database's cost beforehand: where the policy begins. Default: the database's profile, if it has one. */
   prior?: CostModel;

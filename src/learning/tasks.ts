@@ -1,14 +1,20 @@
+import { DQNAgent } from '../control/dqn-agent.js';
 import type { Logger } from '../core/logger.js';
 import { History, type HistoryState } from '../history/history.js';
 import type { ModelState } from '../model/model-state.js';
 import { PerformanceModel, type TrainingReport } from '../model/performance.js';
 import { findProfile } from '../model/profiles.js';
+import { checkRecord } from '../model/records.js';
+import { trainDqn } from './dqn.js';
 
 /** How far a task is. */
 export interface LearningProgress {
-  readonly stage: 'reading' | 'fitting';
+  readonly stage: 'reading' | 'fitting' | 'training';
   /** Read so far. */
   readonly records: number;
+  /** Of a training: share of its rounds that are over, and their recent mean reward. */
+  readonly share?: number;
+  readonly reward?: number;
 }
 
 /** Records in pieces: `next` gives undefined after the last. They are pulled, so that no thread has to handle all at once. */
@@ -37,7 +43,7 @@ export interface HistoryFit extends Fitted {
 }
 
 /** What the learner's worker can do. A task depends on its arguments alone, so it can be run again if its worker dies. */
-export const TASKS = { fitRecords, fitHistory, fitHistoryFile };
+export const TASKS = { fitRecords, fitHistory, fitHistoryFile, trainAgent };
 export type Tasks = typeof TASKS;
 
 /**
@@ -75,6 +81,32 @@ export async function fitHistoryFile(path: string, context: TaskContext): Promis
   const fit = await fitHistory(await history.state(), { ...context, pages: pagesOf(history) });
   // That it is read-only is said where it is written to.
   return { ...fit, warnings: history.isReadOnly ? [] : warnings };
+}
+
+export interface AgentTraining {
+  readonly seed?: number;
+  readonly steps?: number;
+  /** A saved agent to go on from. */
+  readonly agent?: Uint8Array;
+}
+
+/**
+ * Trains a deep Q-network in the simulator and in replays of the records; gives it as `DQNAgent.save` does.
+ * @throws VBO_ERR_AGENT; VBO_ERR_RECORD
+ */
+export async function trainAgent(
+  { agent, ...options }: AgentTraining,
+  context: TaskContext,
+): Promise<Uint8Array> {
+  const records = (await readAll(context)).map((record, k) => checkRecord(record, `records[${k}]`));
+  const trained = trainDqn({
+    ...options,
+    ...(agent ? { agent: DQNAgent.load(agent) } : {}),
+    records,
+    onProgress: ({ step, steps, reward }) =>
+      context.onProgress({ stage: 'training', records: records.length, share: step / steps, reward }),
+  });
+  return trained.save();
 }
 
 async function readAll(
