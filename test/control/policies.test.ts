@@ -125,7 +125,8 @@ describe('the watchdog', () => {
   it('leaves a policy that is as good as the reference in charge', () => {
     const { batchSize, concurrency } = simulate(LOAD, reference(), 1).best;
     const good = new FixedPolicy({ batchSize: batchSize + 7, concurrency });
-    const { settings, totalMs } = simulate(LOAD, new Watchdog(good, reference()), 1);
+    const long = { ...LOAD, rows: 10_000_000 };
+    const { settings, totalMs } = simulate(long, new Watchdog(good, reference()), 1);
     const ownMs = settings.reduce((sum, { reason, atMs }, k) => {
       const untilMs = settings[k + 1]?.atMs ?? totalMs;
       return reason === 'fixed by the caller' ? sum + untilMs - atMs : sum;
