@@ -12,8 +12,7 @@ import type { Sink, Source } from '../src/ingest/ports.js';
 import { clusteredVectors } from '../src/ingest/synthetic.js';
 import { tune } from '../src/ingest/tune.js';
 import { Kernels } from '../src/kernels/kernels.js';
-import { openSink } from '../src/sinks/index.js';
-import { scratchSinks } from '../src/sinks/scratch.js';
+import { openSink, scratchSinks } from '../src/sinks/index.js';
 import { DATABASES, type Database, type Started } from './databases.js';
 import type { BenchOptions, Case } from './harness.js';
 

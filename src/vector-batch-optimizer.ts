@@ -26,8 +26,7 @@ import { ConcurrentExecutionOptimizer } from './optimizer/concurrent-execution.j
 import { VectorDimensionAdapter } from './optimizer/dimension-adapter.js';
 import { DynamicBatchStrategyOptimizer } from './optimizer/dynamic-strategy.js';
 import { KernelPool, type PoolStatistics } from './pool/pool.js';
-import { urlOf } from './sinks/index.js';
-import { scratchSinks } from './sinks/scratch.js';
+import { openSink, scratchSinks, urlOf } from './sinks/index.js';
 import { type CompactOptions, compact } from './vectors/compact.js';
 import type { CompactBlock } from './vectors/compact-block.js';
 import { type PackOptions, pack, type VectorContext, type Vectors } from './vectors/pack.js';
@@ -185,11 +184,12 @@ export class VectorBatchOptimizer {
   async tune(sink: Sink | string | ScratchFactory, options: TuneOptions): Promise<TuneReport> {
     this.#checkOpen();
     const { seed } = this.#options;
-    const factory = scratchFactoryOf(sink);
+    const target = typeof sink === 'string' ? await openSink(sink) : sink;
     const { report } = await this.#recorded(options, (own) =>
-      tune(factory, { seed, scratchName: `vbo_tune_${process.pid}`, ...own }),
+      tune(scratchFactoryOf(target), { seed, scratchName: `vbo_tune_${process.pid}`, ...own }),
     );
-    return report;
+    // The trials ran in collections that are gone; the report is of the one that was asked about.
+    return typeof target === 'function' ? report : { ...report, sink: target.name };
   }
 
   /**
@@ -269,9 +269,9 @@ export class VectorBatchOptimizer {
   }
 }
 
-function scratchFactoryOf(sink: Sink | string | ScratchFactory): ScratchFactory {
+function scratchFactoryOf(sink: Sink | ScratchFactory): ScratchFactory {
   if (typeof sink === 'function') return sink;
-  const url = typeof sink === 'string' ? sink : urlOf(sink);
+  const url = urlOf(sink);
   if (url !== undefined) return scratchSinks(url);
   throw new VectorBatchError(
     'VBO_ERR_ARGUMENT',

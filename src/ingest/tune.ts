@@ -207,7 +207,10 @@ class Tuning {
       `${batchSize} vectors per request, ${concurrency} in flight`;
     const { batchSize, concurrency } = contestants[0]!;
     const baseline = { batchSize, concurrency, vectorsPerSecond: rateOf(contestants[0]!) };
-    const cells = this.#rounds.cells(new Set(contestants.map(keyOf)));
+    // A finalist's rate is that of the final, as in the verdict.
+    const cells = this.#rounds
+      .cells(new Set(contestants.map(keyOf)))
+      .map((cell) => (cell.isFinalist ? { ...cell, vectorsPerSecond: rateOf(cell) } : cell));
     return {
       ...{ sink: this.#sink.name, database: this.#sink.database, dimension: this.#options.dimension },
       ...{ best, vectorsPerSecond: rateOf(best), baseline, gain, isNothingToGain },

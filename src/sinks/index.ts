@@ -6,23 +6,71 @@ import { parsePathUrl } from './url.js';
 interface Entry {
   /** What follows `//`: a path in the file system, or a host. */
   readonly address: 'path' | 'host';
+  /** What names the collection: an option, the path's last part, or nothing because nothing is kept. */
+  readonly collection: { readonly option: string } | 'path' | 'none';
   /** Imports the sink's file, and with it nothing of any other database. */
   readonly open: (url: URL) => Promise<Sink>;
 }
 
+const TABLE = { option: 'table' };
+
 /** Every sink by its URL's scheme. A new database is one file beside this one and one line here. */
 const SINKS: Readonly<Record<string, Entry>> = {
-  chroma: { address: 'host', open: async (url) => (await import('./chroma.js')).openChromaSink(url) },
-  chromas: { address: 'host', open: async (url) => (await import('./chroma.js')).openChromaSink(url) },
-  lancedb: { address: 'path', open: async (url) => (await import('./lancedb.js')).openLanceDbSink(url) },
-  nebula: { address: 'host', open: async (url) => (await import('./nebula.js')).openNebulaSink(url) },
-  null: { address: 'host', open: async (url) => (await import('./null.js')).openNullSink(url) },
-  pglite: { address: 'path', open: async (url) => (await import('./pglite.js')).openPGliteSink(url) },
-  postgres: { address: 'host', open: async (url) => (await import('./postgres.js')).openPostgresSink(url) },
-  qdrant: { address: 'host', open: async (url) => (await import('./qdrant.js')).openQdrantSink(url) },
-  qdrants: { address: 'host', open: async (url) => (await import('./qdrant.js')).openQdrantSink(url) },
-  sim: { address: 'path', open: async (url) => (await import('./sim.js')).openSimSink(url) },
-  sqlite: { address: 'path', open: async (url) => (await import('./sqlite.js')).openSqliteSink(url) },
+  chroma: {
+    address: 'host',
+    collection: 'path',
+    open: async (url) => (await import('./chroma.js')).openChromaSink(url),
+  },
+  chromas: {
+    address: 'host',
+    collection: 'path',
+    open: async (url) => (await import('./chroma.js')).openChromaSink(url),
+  },
+  lancedb: {
+    address: 'path',
+    collection: TABLE,
+    open: async (url) => (await import('./lancedb.js')).openLanceDbSink(url),
+  },
+  nebula: {
+    address: 'host',
+    collection: { option: 'tag' },
+    open: async (url) => (await import('./nebula.js')).openNebulaSink(url),
+  },
+  null: {
+    address: 'host',
+    collection: 'none',
+    open: async (url) => (await import('./null.js')).openNullSink(url),
+  },
+  pglite: {
+    address: 'path',
+    collection: TABLE,
+    open: async (url) => (await import('./pglite.js')).openPGliteSink(url),
+  },
+  postgres: {
+    address: 'host',
+    collection: TABLE,
+    open: async (url) => (await import('./postgres.js')).openPostgresSink(url),
+  },
+  qdrant: {
+    address: 'host',
+    collection: 'path',
+    open: async (url) => (await import('./qdrant.js')).openQdrantSink(url),
+  },
+  qdrants: {
+    address: 'host',
+    collection: 'path',
+    open: async (url) => (await import('./qdrant.js')).openQdrantSink(url),
+  },
+  sim: {
+    address: 'path',
+    collection: 'none',
+    open: async (url) => (await import('./sim.js')).openSimSink(url),
+  },
+  sqlite: {
+    address: 'path',
+    collection: TABLE,
+    open: async (url) => (await import('./sqlite.js')).openSqliteSink(url),
+  },
 };
 
 /** Does a scheme name a path in the file system or a host? undefined for one that `openSink` does not know. */
@@ -39,18 +87,42 @@ export const SINK_SCHEMES: readonly string[] = Object.keys(SINKS);
  * @throws VBO_ERR_URL if the scheme is unknown or the rest is not of its form
  */
 export async function openSink(url: string): Promise<Sink> {
-  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
-  const entry = scheme !== undefined && Object.hasOwn(SINKS, scheme) ? SINKS[scheme] : undefined;
-  if (!entry) {
-    throw new VectorBatchError(
-      'VBO_ERR_URL',
-      `${scheme === undefined ? `${describe(withoutSecrets(url))} is not a sink URL` : `No sink has the scheme ${describe(scheme)}`}; known are ${SINK_SCHEMES.map((name) => `${name}://`).join(', ')}.`,
-      { details: { scheme, known: SINK_SCHEMES } },
-    );
-  }
+  const entry = entryOf(url);
   const sink = await entry.open(entry.address === 'path' ? parsePathUrl(url) : parseHostUrl(url));
   URLS.set(sink, url);
   return sink;
+}
+
+/**
+ * The URL of another collection in the same database.
+ * @throws VBO_ERR_URL if the scheme is unknown
+ */
+export function withCollection(url: string, name: string): string {
+  const { collection } = entryOf(url);
+  const [address, query = ''] = url.split(/\?(.*)/s, 2) as [string, string?];
+  if (collection === 'none') return url;
+  if (collection === 'path') return `${address.replace(/\/[^/]*$/, '')}/${name}${query ? `?${query}` : ''}`;
+  const options = query.split('&').filter((option) => option && !option.startsWith(`${collection.option}=`));
+  return `${address}?${[...options, `${collection.option}=${name}`].join('&')}`;
+}
+
+/**
+ * Sinks for scratch collections beside the one of `url`.
+ * @throws VBO_ERR_URL
+ */
+export const scratchSinks =
+  (url: string) =>
+  (name: string): Promise<Sink> =>
+    openSink(withCollection(url, name));
+
+function entryOf(url: string): Entry {
+  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
+  if (scheme !== undefined && Object.hasOwn(SINKS, scheme)) return SINKS[scheme]!;
+  throw new VectorBatchError(
+    'VBO_ERR_URL',
+    `${scheme === undefined ? `${describe(withoutSecrets(url))} is not a sink URL` : `No sink has the scheme ${describe(scheme)}`}; known are ${SINK_SCHEMES.map((known) => `${known}://`).join(', ')}.`,
+    { details: { scheme, known: SINK_SCHEMES } },
+  );
 }
 
 const URLS = new WeakMap<Sink, string>();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkRecord } from '../../src/model/records.js';
-import { withCollection } from '../../src/sinks/scratch.js';
+import { withCollection } from '../../src/sinks/index.js';
 import { npyHeader, vbo } from './vbo.js';
 
 let cwd: string;

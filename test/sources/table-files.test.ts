@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { openSource } from '../../src/sources/index.js';
 import { readAll } from './files.js';
 
-/** Files that pyarrow and polars wrote; make.py beside them says what is in them. */
+/** Files that pyarrow and polars wrote; README.md beside them says what is in them. */
 const DATA = resolve(import.meta.dirname, '../data/tables');
 const at = (name: string) => join(DATA, name);
 const ROWS = 300;
