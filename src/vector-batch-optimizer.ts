@@ -18,7 +18,6 @@ import { Kernels } from './kernels/kernels.js';
 import { Learner } from './learning/learner.js';
 import { type LearnOptions, ModelKeeper } from './learning/model-keeper.js';
 import type { CostModel } from './model/cost.js';
-import type { ModelState } from './model/model-state.js';
 import { PerformanceModel, type TrainingReport } from './model/performance.js';
 import { findProfile } from './model/profiles.js';
 import { OptimalBatchSizeCalculator } from './optimizer/batch-size-calculator.js';
@@ -204,11 +203,6 @@ export class VectorBatchOptimizer {
     this.#checkOpen();
     const { seed, logger } = this.#options;
     return execute(items, operation, { seed, logger, ...options });
-  }
-
-  /** All that was learnt from records. */
-  get knowledge(): ModelState {
-    return this.#memory.model.toJSON();
   }
 
   /** The pool and the kernels' memory, for monitoring. */

@@ -1,12 +1,17 @@
 import { checkNumber } from '../core/check.js';
 import { alignUp } from './arena.js';
 import {
+  boundsOf,
+  type GridAxes,
   type GridBound,
+  type GridLimits,
   type GridReferences,
   type GridRequest,
-  type GridTables,
-  gridTables,
+  type GridShape,
+  type GridWeights,
+  gridAxes,
   MAX_GRID_TOP,
+  weighRows,
 } from './grid-tables.js';
 import type { Kernels } from './kernels.js';
 
@@ -16,8 +21,12 @@ export type {
   GridModel,
   GridReferences,
   GridRequest,
+  GridShape,
   GridWeights,
 } from './grid-tables.js';
+
+/** What is asked of a grid. */
+export type GridQuestion = Omit<GridRequest, keyof GridShape>;
 
 export interface GridCell {
   readonly batchSize: number;
@@ -71,118 +80,128 @@ const FIXED_CELLS = 4;
  * @throws VBO_ERR_MEMORY when the scratch memory cannot be had.
  */
 export function searchGrid(kernels: Kernels, request: GridRequest): GridResult {
-  checkNumber(request.top, 'top', { min: 1, max: MAX_GRID_TOP, integer: true });
-  checkNumber(request.plateauTolerance, 'plateauTolerance', { min: 0, max: Number.MAX_VALUE });
-  const tables = gridTables(request);
-  const { rows, columns } = tables;
-  const { arena } = kernels;
-  const rowBytes = rows * 8;
-  const resultBytes = HEADER_BYTES + (FIXED_CELLS + request.top) * CELL_BYTES;
-  const offsets = layOut({
-    rowTable: 6 * rowBytes,
-    columnTable: 24 * columns,
-    bounds: 80,
-    scratch: 2 * rowBytes + alignUp(4 * rows) + 24 * 2 * Math.ceil(columns / 64),
-    result: resultBytes,
-    surface: request.surface ? 8 * rows * columns : 0,
-  });
-  const span = arena.allocate(offsets.end);
-  try {
-    const rowTable = span.pointer + offsets.rowTable;
-    const columnTable = span.pointer + offsets.columnTable;
-    const bounds = span.pointer + offsets.bounds;
-    const scratch = span.pointer + offsets.scratch;
-    const result = span.pointer + offsets.result;
-    arena.float64(rowTable, 6 * rows).set(tables.rowTable);
-    arena.float64(columnTable, 3 * columns).set(tables.columnTable);
-    arena.float64(bounds, 10).set(tables.bounds);
-    const feasibleCells = kernels.exports.searchGrid(
-      rows,
-      columns,
-      rowTable,
-      columnTable,
-      bounds,
-      1 + request.plateauTolerance,
-      request.top,
-      scratch,
-      result,
-    );
-    let surface: Float64Array | null = null;
-    if (request.surface) {
-      const target = span.pointer + offsets.surface;
-      kernels.exports.costSurface(rows, columns, rowTable, columnTable, scratch + 2 * rowBytes, target);
-      surface = new Float64Array(arena.float64(target, rows * columns));
+  return new Grid(kernels, request).search(request);
+}
+
+/** A grid that more than one question is asked of: what no question changes is worked out once. See {@link searchGrid}. */
+export class Grid {
+  readonly #kernels: Kernels;
+  readonly #shape: GridShape;
+  readonly #axes: GridAxes;
+  #weighted: { weights: GridWeights; rowTable: Float64Array } | undefined;
+
+  /** @throws VBO_ERR_ARGUMENT when an axis or a coefficient is out of its bounds */
+  constructor(kernels: Kernels, shape: GridShape) {
+    this.#kernels = kernels;
+    this.#shape = shape;
+    this.#axes = gridAxes(shape);
+  }
+
+  /** @throws VBO_ERR_ARGUMENT, VBO_ERR_MEMORY */
+  search({
+    limits,
+    weights,
+    plateauTolerance,
+    top,
+    surface: wantsSurface = false,
+  }: GridQuestion): GridResult {
+    checkNumber(top, 'top', { min: 1, max: MAX_GRID_TOP, integer: true });
+    checkNumber(plateauTolerance, 'plateauTolerance', { min: 0, max: Number.MAX_VALUE });
+    const { rows, columns, columnTable, references } = this.#axes;
+    const rowTable = this.#weigh(weights);
+    const bounds = boundsOf(this.#shape, limits);
+    const { arena, exports } = this.#kernels;
+
+    // Pieces of one span, 64-byte aligned, in this order.
+    const columnsAt = alignUp(48 * rows);
+    const boundsAt = columnsAt + alignUp(24 * columns);
+    const scratchAt = boundsAt + alignUp(8 * bounds.length);
+    const resultAt = scratchAt + alignUp(16 * rows + alignUp(4 * rows) + 48 * Math.ceil(columns / 64));
+    const surfaceAt = resultAt + alignUp(HEADER_BYTES + (FIXED_CELLS + top) * CELL_BYTES);
+    const span = arena.allocate(surfaceAt + (wantsSurface ? 8 * rows * columns : 0));
+    try {
+      const floats = arena.float64(span.pointer, span.byteLength / 8);
+      floats.set(rowTable);
+      floats.set(columnTable, columnsAt / 8);
+      floats.set(bounds, boundsAt / 8);
+      const [rowsPointer, columnsPointer] = [span.pointer, span.pointer + columnsAt];
+      const [scratch, result] = [span.pointer + scratchAt, span.pointer + resultAt];
+      const feasibleCells = exports.searchGrid(
+        ...[rows, columns, rowsPointer, columnsPointer, span.pointer + boundsAt],
+        ...[1 + plateauTolerance, top, scratch, result],
+      );
+      let surface: Float64Array | null = null;
+      if (wantsSurface) {
+        const target = span.pointer + surfaceAt;
+        exports.costSurface(rows, columns, rowsPointer, columnsPointer, scratch + 16 * rows, target);
+        surface = new Float64Array(arena.float64(target, rows * columns));
+      }
+      const words = arena.int32(result, (surfaceAt - resultAt) / 4);
+      const cellAt = (index: number): GridCell => {
+        const at = HEADER_BYTES + index * CELL_BYTES;
+        return this.#describe(words[at / 4]!, words[at / 4 + 1]!, floats[(resultAt + at) / 8 + 1]!);
+      };
+      const ok = feasibleCells > 0;
+      const unlimited = { best: cellAt(2), plateau: cellAt(3) };
+      const violated = violations(this.#shape, limits, unlimited.plateau);
+      const topCells: GridCell[] = [];
+      for (let k = 0; k < words[1]!; k++) topCells.push(cellAt(FIXED_CELLS + k));
+      return {
+        status: ok ? 'ok' : 'infeasible',
+        feasibleCells,
+        best: ok ? cellAt(0) : null,
+        plateau: ok ? cellAt(1) : null,
+        top: topCells,
+        unlimited,
+        binding: violated[0]?.bound ?? 'none',
+        violated,
+        references,
+        surface,
+      };
+    } finally {
+      arena.free(span);
     }
-    const cellAt = (index: number): GridCell => {
-      const pointer = result + HEADER_BYTES + index * CELL_BYTES;
-      const [row, column] = arena.int32(pointer, 2);
-      return describeCell(request, tables, row!, column!, arena.float64(pointer + 8, 1)[0]!);
-    };
-    const topCount = arena.int32(result, 2)[1]!;
-    const ok = feasibleCells > 0;
-    const unlimited = { best: cellAt(2), plateau: cellAt(3) };
-    const violated = violations(request, unlimited.plateau);
+  }
+
+  #weigh(weights: GridWeights): Float64Array {
+    if (this.#weighted?.weights !== weights) {
+      this.#weighted = { weights, rowTable: weighRows(this.#axes, this.#shape.memory, weights) };
+    }
+    return this.#weighted.rowTable;
+  }
+
+  #describe(row: number, column: number, cost: number): GridCell {
+    const { rows, columns, services, columnTable } = this.#axes;
+    const { baseBytes, perVectorBytes } = this.#shape.memory;
+    const batchSize = services[row]!;
+    const concurrency = columnTable[column]!;
+    const latencyMs = services[rows + row]! * columnTable[columns + column]!;
     return {
-      status: ok ? 'ok' : 'infeasible',
-      feasibleCells,
-      best: ok ? cellAt(0) : null,
-      plateau: ok ? cellAt(1) : null,
-      top: Array.from({ length: topCount }, (_, k) => cellAt(FIXED_CELLS + k)),
-      unlimited,
-      binding: violated[0]?.bound ?? 'none',
-      violated,
-      references: tables.references,
-      surface,
+      batchSize,
+      concurrency,
+      cost,
+      latencyMs,
+      vectorsPerSecond: (1000 * batchSize * concurrency) / latencyMs,
+      memoryBytes: baseBytes + perVectorBytes * (batchSize * concurrency),
     };
-  } finally {
-    arena.free(span);
   }
-}
-
-/** 64-byte aligned offsets of named pieces, in order, and their `end`. */
-function layOut<K extends string>(bytes: Record<K, number>): Record<K | 'end', number> {
-  const offsets = { end: 0 } as Record<K | 'end', number>;
-  for (const name of Object.keys(bytes) as K[]) {
-    offsets[name] = offsets.end as Record<K | 'end', number>[K];
-    offsets.end = (Math.ceil((offsets.end + bytes[name]) / 64) * 64) as Record<K | 'end', number>['end'];
-  }
-  return offsets;
-}
-
-function describeCell(
-  request: GridRequest,
-  tables: GridTables,
-  row: number,
-  column: number,
-  cost: number,
-): GridCell {
-  const batchSize = tables.rowTable[row]!;
-  const concurrency = tables.columnTable[column]!;
-  const latencyMs = tables.rowTable[tables.rows + row]! * tables.columnTable[tables.columns + column]!;
-  const { baseBytes, perVectorBytes } = request.memory;
-  return {
-    batchSize,
-    concurrency,
-    cost,
-    latencyMs,
-    vectorsPerSecond: (1000 * batchSize * concurrency) / latencyMs,
-    memoryBytes: baseBytes + perVectorBytes * (batchSize * concurrency),
-  };
 }
 
 /** The limits that a cell passes, by needed / allowed, largest first; of equals in the order written here. */
-function violations(request: GridRequest, cell: GridCell): { bound: GridBound; factor: number }[] {
-  const { limits, wire } = request;
-  const needs: [GridBound, number, number | undefined][] = [
-    ['memory', cell.memoryBytes, limits.maxMemoryBytes],
-    ['request_bytes', wire.perRequestBytes + wire.perVectorBytes * cell.batchSize, limits.maxRequestBytes],
-    ['rows', cell.batchSize, limits.maxRows],
-    ['latency', cell.latencyMs, limits.maxLatencyMs],
-    ['concurrency', cell.concurrency, limits.maxConcurrency],
-    ['items', cell.batchSize * cell.concurrency, limits.itemCount],
-  ];
-  return needs
-    .filter(([, needed, allowed]) => allowed !== undefined && needed > allowed)
-    .map(([bound, needed, allowed]) => ({ bound, factor: needed / allowed! }))
-    .sort((a, b) => b.factor - a.factor);
+function violations(
+  { wire }: GridShape,
+  limits: GridLimits,
+  cell: GridCell,
+): { bound: GridBound; factor: number }[] {
+  const violated: { bound: GridBound; factor: number }[] = [];
+  const hold = (bound: GridBound, needed: number, allowed: number | undefined): void => {
+    if (allowed !== undefined && needed > allowed) violated.push({ bound, factor: needed / allowed });
+  };
+  hold('memory', cell.memoryBytes, limits.maxMemoryBytes);
+  hold('request_bytes', wire.perRequestBytes + wire.perVectorBytes * cell.batchSize, limits.maxRequestBytes);
+  hold('rows', cell.batchSize, limits.maxRows);
+  hold('latency', cell.latencyMs, limits.maxLatencyMs);
+  hold('concurrency', cell.concurrency, limits.maxConcurrency);
+  hold('items', cell.batchSize * cell.concurrency, limits.itemCount);
+  return violated.sort((a, b) => b.factor - a.factor);
 }

@@ -12,16 +12,20 @@ function halfOctaves(from: number, to: number): number[] {
   return values.filter((value) => Number.isInteger(value) && value >= from && value <= to);
 }
 
-const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
+const ROUND_BATCHES: readonly number[] = halfOctaves(1, LARGEST_BATCH);
+const CONCURRENCIES: readonly number[] = [
+  ...Array.from({ length: DENSE_CONCURRENCY }, (_, i) => i + 1),
+  ...halfOctaves(DENSE_CONCURRENCY + 1, MAX_CONCURRENCY),
+];
 
 /** Batch sizes to choose from: round numbers, and those that matter in this case (a row limit, the number of items). */
-export function batchSizeAxis(special: readonly (number | undefined)[]): number[] {
-  const extra = special.filter((v): v is number => v !== undefined && v >= 1 && v <= LARGEST_BATCH);
-  return ascending([...halfOctaves(1, LARGEST_BATCH), ...extra]);
+export function batchSizeAxis(special: readonly (number | undefined)[]): readonly number[] {
+  const extra = special.filter(
+    (v): v is number => v !== undefined && v >= 1 && v <= LARGEST_BATCH && !ROUND_BATCHES.includes(v),
+  );
+  if (extra.length === 0) return ROUND_BATCHES;
+  return [...new Set([...ROUND_BATCHES, ...extra])].sort((a, b) => a - b);
 }
 
 /** Concurrencies to choose from: each up to 64, then round numbers. */
-export function concurrencyAxis(): number[] {
-  const dense = Array.from({ length: DENSE_CONCURRENCY }, (_, i) => i + 1);
-  return [...dense, ...halfOctaves(DENSE_CONCURRENCY + 1, MAX_CONCURRENCY)];
-}
+export const concurrencyAxis = (): readonly number[] => CONCURRENCIES;

@@ -2,13 +2,14 @@ import { VectorBatchError } from '../core/errors.js';
 import type { Objective } from '../core/types.js';
 import { formatBytes } from '../core/units.js';
 import {
+  Grid,
   type GridCell,
   type GridLimits,
+  type GridQuestion,
   type GridReferences,
   type GridRequest,
   type GridResult,
   type GridWeights,
-  searchGrid,
 } from '../kernels/grid.js';
 import type { Kernels } from '../kernels/kernels.js';
 import type { CostModel } from '../model/cost.js';
@@ -86,7 +87,9 @@ const LIMIT_OF = {
  */
 export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer {
   const request = gridOf(task);
-  const rate = searchGrid(kernels, { ...request, weights: WEIGHTS.performance });
+  const grid = new Grid(kernels, request);
+  const byRateAlone: GridQuestion = { ...request, weights: WEIGHTS.performance };
+  const rate = grid.search(byRateAlone);
   if (!rate.best) throw impossible(task, rate);
   const fastest = rate.best;
 
@@ -94,26 +97,22 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
   const io = fastest.vectorsPerSecond > ceiling;
   // Cells that fill the path for certain are as fast as each other, so all of them belong to the plateau.
   const slack = Math.max(PLATEAU_TOLERANCE, fastest.vectorsPerSecond / (ceiling * (task.slowerBy ?? 1)) - 1);
-  const lean = searchGrid(kernels, {
-    ...request,
-    weights: WEIGHTS.performance,
-    plateauTolerance: Math.max(slack, LEAN_TOLERANCE),
-  }).plateau!;
+  const lean = grid.search({ ...byRateAlone, plateauTolerance: Math.max(slack, LEAN_TOLERANCE) }).plateau!;
 
   const byRate = task.objective === 'performance' || io;
-  const answer = (search: GridWithoutWeights): GridResult =>
-    byRate
-      ? searchGrid(kernels, { ...search, weights: WEIGHTS.performance, plateauTolerance: slack })
-      : searchGrid(kernels, { ...search, ...upTo(search, fastest), weights: WEIGHTS[task.objective] });
-  const result = answer(request);
+  const chosenGrid = byRate ? grid : new Grid(kernels, { ...request, ...upTo(request, fastest) });
+  const question = byRate
+    ? { ...byRateAlone, plateauTolerance: slack }
+    : { ...request, weights: WEIGHTS[task.objective] };
+  const result = byRate && slack === PLATEAU_TOLERANCE ? rate : chosenGrid.search(question);
   const chosen = result.plateau!;
 
   let binding: BindingConstraint = io ? 'io' : result.binding;
   let gainIfRelaxed = 1;
   if (!io) {
     for (const { bound } of result.violated) {
-      const relaxed = answer({ ...request, limits: { ...task.limits, [LIMIT_OF[bound]]: undefined } })
-        .plateau!;
+      const limits = { ...task.limits, [LIMIT_OF[bound]]: undefined };
+      const relaxed = chosenGrid.search({ ...question, limits }).plateau!;
       const gain = relaxed.vectorsPerSecond / chosen.vectorsPerSecond;
       if (gain > gainIfRelaxed + 1e-9) {
         binding = bound;

@@ -57,6 +57,8 @@ export async function createApp(
     requestTimeout: config.requestTimeoutMs,
     http: httpOptions,
     clientErrorHandler: refuseConnection(onRefusedConnection),
+    // One for all: making one for each request takes longer than most of them log.
+    childLoggerFactory: (logger) => logger,
     genReqId: () => crypto.randomUUID(),
     ajv: {
       customOptions: {
@@ -106,7 +108,7 @@ export async function createApp(
     metrics.refused(code);
     void log?.append(eventOf(request, statusCode, code));
   });
-  await secureHeaders(app);
+  secureHeaders(app);
   refuseOtherOrigins(app, config);
   speakBoth(app);
   await authenticate(app, config);

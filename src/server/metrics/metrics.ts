@@ -79,7 +79,7 @@ export class Metrics {
       ...{ ...METRICS.modelError, labelNames: ['database', 'dimension'], registers: [this.#registry] },
       collect() {
         this.reset();
-        for (const { database, fits } of optimizer.knowledge.databases) {
+        for (const { database, fits } of optimizer.batchSize.modelState().databases) {
           for (const { dimension, medianAbsoluteRelativeError: error } of fits) {
             this.set({ database, dimension: String(dimension) }, error);
           }

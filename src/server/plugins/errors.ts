@@ -47,7 +47,8 @@ export type OnRefusal = (request: FastifyRequest, refusal: Refusal) => void;
 export function answerErrors(app: FastifyInstance, onRefusal: OnRefusal): void {
   app.setErrorHandler((error: Failure, request, reply) => {
     const refusal = refusalOf(error);
-    if (refusal.statusCode === 500) request.log.error(error);
+    if (refusal.statusCode === 500)
+      request.log.error({ err: error, request: request.id }, 'A request failed.');
     onRefusal(request, refusal);
     if (refusal.statusCode === 401) reply.header('www-authenticate', 'Bearer');
     if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', refusal.retryAfterSeconds);

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { BatchExecutionRecord } from '../../core/types.js';
 import { toWire } from '../../core/wire.js';
+import type { BatchSizeRecommendation } from '../../optimizer/batch-size-calculator.js';
 import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { AdaptDimensionAnswer, AdaptDimensionBody } from '../schemas/adapt-dimension.js';
@@ -47,7 +48,7 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{
         ...(body.objective === undefined ? {} : { objective: body.objective }),
       });
       observe.size(performance.now() - startMs);
-      return toWire(answer) as CalculateSizeAnswer;
+      return sizeAnswer(answer);
     },
   );
 
@@ -132,3 +133,42 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{
     },
   );
 };
+
+/** By hand what `toWire` does: it is a third of the time of the busiest route. */
+function sizeAnswer(answer: BatchSizeRecommendation): CalculateSizeAnswer {
+  const { predicted, model } = answer;
+  const { cost } = model;
+  return {
+    recommended_batch_size: answer.recommendedBatchSize,
+    recommended_concurrency: answer.recommendedConcurrency,
+    predicted: {
+      throughput_vps: predicted.throughputVps,
+      batch_latency_ms: predicted.batchLatencyMs,
+      memory_mb: predicted.memoryMb,
+    },
+    confidence: answer.confidence,
+    interval: answer.interval,
+    binding_constraint: answer.bindingConstraint,
+    alternatives: answer.alternatives.map((alternative) => ({
+      batch_size: alternative.batchSize,
+      concurrency: alternative.concurrency,
+      throughput_vps: alternative.throughputVps,
+      batch_latency_ms: alternative.batchLatencyMs,
+      memory_mb: alternative.memoryMb,
+      why: alternative.why,
+    })),
+    explanation: answer.explanation,
+    model: {
+      database: model.database,
+      basis: model.basis,
+      records: model.records,
+      cost: {
+        fixed_ms: cost.fixedMs,
+        per_vector_ms: cost.perVectorMs,
+        super_linear_ms: cost.superLinearMs,
+        sigma: cost.sigma,
+        kappa: cost.kappa,
+      },
+    },
+  };
+}

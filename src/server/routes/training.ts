@@ -35,9 +35,11 @@ export const trainingRoutes: FastifyPluginAsyncTypebox<{
       schema: { tags, summary: 'What the model rests on', response: { 200: ModelAnswer } },
     },
     async () => ({
-      databases: optimizer.knowledge.databases.flatMap(({ database, fits }) =>
-        fits.map((fit) => toWire({ database, ...fit }) as ModelAnswer['databases'][number]),
-      ),
+      databases: optimizer.batchSize
+        .modelState()
+        .databases.flatMap(({ database, fits }) =>
+          fits.map((fit) => toWire({ database, ...fit }) as ModelAnswer['databases'][number]),
+        ),
       state: { ...optimizer.batchSize.modelState() },
       priors: PROFILES.map(({ name, basis, source }) => ({ database: name, basis, source: source.law })),
     }),
