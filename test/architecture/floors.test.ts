@@ -55,6 +55,21 @@ describe('the house', () => {
     expect(upward).toEqual([]);
   });
 
+  it('lets the client know the schemas’ types and the core, nothing of the server at run time', () => {
+    const foreign = files
+      .filter((file) => file.startsWith('client/'))
+      .flatMap((file) => importsOf(file).map((target) => ({ file, target })))
+      .filter(({ target }) => !/^(client|core|server\/schemas)\//.test(target))
+      .map(({ file, target }) => `${file} -> ${target}`);
+    expect(foreign).toEqual([]);
+    const values = files
+      .filter((file) => file.startsWith('client/'))
+      .filter((file) =>
+        /^(import|export) (?!type )[^;]*'\.\.\/server\//m.test(readFileSync(join(SRC, file), 'utf8')),
+      );
+    expect(values).toEqual([]);
+  });
+
   it('keeps each file one noun: none is longer than 400 lines', () => {
     const long = files
       .map((file) => ({ file, lines: readFileSync(join(SRC, file), 'utf8').split('\n').length }))

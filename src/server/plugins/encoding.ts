@@ -1,10 +1,14 @@
 import { encode } from '@msgpack/msgpack';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { decodeJson, decodeMessagePack } from '../bodies.js';
 import { HttpError } from '../http-error.js';
 
 export const MESSAGE_PACK = 'application/msgpack';
 export const MESSAGE_PACK_TYPES = [MESSAGE_PACK, 'application/x-msgpack', 'application/vnd.msgpack'];
+
+/** Is the answer to be MessagePack? Pages and metrics never are. */
+export const wantsMessagePack = ({ headers, url }: FastifyRequest): boolean =>
+  headers.accept !== undefined && headers.accept.includes('msgpack') && url.startsWith('/api/');
 
 /** JSON and MessagePack both ways: bodies by Content-Type, answers by Accept. */
 export function speakBoth(app: FastifyInstance): void {
@@ -17,7 +21,7 @@ export function speakBoth(app: FastifyInstance): void {
   });
   app.addHook('onRequest', (request, reply, done) => {
     const { headers } = request;
-    if (headers.accept?.includes('msgpack') && request.url.startsWith('/api/')) {
+    if (wantsMessagePack(request)) {
       reply.type(MESSAGE_PACK);
       // Fastify sends bytes as well as text, though its type says text.
       reply.serializer(toMessagePack as unknown as (payload: unknown) => string);

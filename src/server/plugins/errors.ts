@@ -4,6 +4,7 @@ import { type ErrorCode, VectorBatchError } from '../../core/errors.js';
 import { snake } from '../../core/wire.js';
 import { HTTP_CODES, type HttpCode, HttpError } from '../http-error.js';
 import type { ErrorAnswer, Problem } from '../schemas/common.js';
+import { MESSAGE_PACK, wantsMessagePack } from './encoding.js';
 
 /** Of the package's own failures; every other one is a 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -52,6 +53,8 @@ export function answerErrors(app: FastifyInstance, onRefusal: OnRefusal): void {
     onRefusal(request, refusal);
     if (refusal.statusCode === 401) reply.header('www-authenticate', 'Bearer');
     if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', refusal.retryAfterSeconds);
+    // Fastify forgets the type on the way to an error handler, and keeps the serializer.
+    if (wantsMessagePack(request)) reply.type(MESSAGE_PACK);
     reply.code(refusal.statusCode).send(answerOf(refusal, request.id));
   });
   app.setNotFoundHandler((request, reply) => {
