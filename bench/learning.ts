@@ -13,7 +13,7 @@ const GOAL_TRAINING_MS = 5000;
 const GOAL_LOOP_DELAY_MS = 20;
 const GOAL_RECOMMENDATION_MS = 0.2;
 const RECORDS = 100_000;
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 /** Learning from a large history, what the event loop feels of it, and what an answer costs that rests on it. */
 export default async function learning(options: BenchOptions): Promise<Case[]> {
@@ -94,7 +94,7 @@ async function recommendation(path: string, input: string, options: BenchOptions
 
 /** A load into nothing, so that nothing hides what recording costs. */
 async function recording(folder: string, options: BenchOptions): Promise<Case> {
-  const rows = options.quick ? 10_000 : 400_000;
+  const rows = options.quick ? 10_000 : 100_000;
   const vector = new Float32Array(64).fill(1);
   function* vectors() {
     for (let row = 0; row < rows; row++) yield vector;

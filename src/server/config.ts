@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { VectorBatchError } from '../core/errors.js';
 import { parseBytes, parseDuration } from '../core/units.js';
+import { NO_HISTORY } from '../history/location.js';
 import { type ApiKey, parseApiKeys } from './api-keys.js';
 
 /** One environment variable of the service. */
@@ -55,7 +56,11 @@ export const VARIABLES = [
     default: 'vbo-runs',
     meaning: 'Folder for the ledgers and dead letters of runs',
   },
-  { name: 'VBO_HISTORY', default: '', meaning: 'SQLite file of the execution records; empty: none are kept' },
+  {
+    name: 'VBO_HISTORY',
+    default: '',
+    meaning: 'SQLite file of the execution records; empty or `none`: none are kept',
+  },
   { name: 'VBO_AUDIT_LOG', default: '', meaning: 'File of the audit log; empty: none is written' },
   { name: 'VBO_ALLOWED_SOURCES', default: '', meaning: 'Folders that runs may read from, comma separated' },
   {
@@ -145,7 +150,7 @@ export function readServerConfig(
     maxConnections: integer('VBO_MAX_CONNECTIONS', text('VBO_MAX_CONNECTIONS'), 1, 1_000_000),
     maxRuns: integer('VBO_MAX_RUNS', text('VBO_MAX_RUNS'), 1, 64),
     runDirectory: text('VBO_RUN_DIRECTORY'),
-    history: optional(text('VBO_HISTORY')),
+    history: text('VBO_HISTORY') === NO_HISTORY ? undefined : optional(text('VBO_HISTORY')),
     auditLog: optional(text('VBO_AUDIT_LOG')),
     allowedSources: list(text('VBO_ALLOWED_SOURCES')),
     allowedSinks: list(text('VBO_ALLOWED_SINKS')),

@@ -4,7 +4,7 @@ import { type CostModel, vectorsPerSecond } from '../../src/model/cost.js';
 
 const DATABASES = ['qdrant', 'lancedb', 'chroma', 'pgvector', 'sqlite', 'nebula'];
 const DIMENSIONS = [128, 384, 768, 1536];
-/** 2048 x 1 is the smallest within 3 % of the best: the fixed cost is a twentieth there, and a second request adds nothing. */
+/** What {@link manyRecords} are made of. */
 export const TRUE_COST: CostModel = {
   ...{ fixedMs: 10, perVectorMs: 0.1, superLinearMs: 0, sigma: 1, kappa: 0.01 },
 };
