@@ -2,6 +2,7 @@ import { VectorBatchError } from '../core/errors.js';
 import { formatCount } from '../core/units.js';
 import type { History } from '../history/history.js';
 import type { ImportReport } from '../history/record-files.js';
+import type { Aggregate } from '../model/aggregate.js';
 import { type Command, EXIT, type Invocation, numberOption } from './command.js';
 import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 
@@ -43,15 +44,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
               a.dimension - b.dimension ||
               b.vectorsPerSecond - a.vectorsPerSecond,
           )
-          .map(
-            ({ database, dimension, batchSize, concurrency, count, vectorsPerSecond, spread, failures }) => {
-              const rate =
-                count === 0
-                  ? `refused ${failures.count} times: ${failures.lastError}`
-                  : `${formatCount(vectorsPerSecond).padStart(10)} vectors/s  +-${(100 * spread).toFixed(0)} %  ${count} records`;
-              return `  ${database.padEnd(12)} ${String(dimension).padStart(5)}  ${`${batchSize} x ${concurrency}`.padStart(12)}  ${rate}`;
-            },
-          ),
+          .map(settingText),
       ].join('\n'),
     );
   },
@@ -76,6 +69,22 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     );
   },
 };
+
+function settingText(setting: Aggregate): string {
+  const { database, dimension, batchSize, concurrency, count, vectorsPerSecond, spread, failures } = setting;
+  const columns = [
+    database.padEnd(12),
+    String(dimension).padStart(5),
+    `${batchSize} x ${concurrency}`.padStart(12),
+    ...(count > 0 ? [`${formatCount(vectorsPerSecond).padStart(10)} vectors/s`] : []),
+    ...(count > 1 ? [`+-${(100 * spread).toFixed(0)} % over ${count} records`] : []),
+    ...(setting.unmeasured > 0 ? [`${setting.unmeasured} never all in flight`] : []),
+    ...(failures.count > 0 ? [`${failures.count} failed: ${failures.lastError}`] : []),
+    // Size classes are powers of four.
+    ...(setting.sizeClass >= 0 ? [`in a collection of about ${formatCount(4 ** setting.sizeClass)}`] : []),
+  ];
+  return `  ${columns.join('  ')}`;
+}
 
 function filterOf(invocation: Invocation): { databaseType?: string; vectorDimension?: number } {
   const database = invocation.text('database');

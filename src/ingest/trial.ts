@@ -88,7 +88,8 @@ export async function measure(
   const [counted, tookMs] =
     steady.length > 1 ? [(steady.length - 1) * batchSize, steady.at(-1)! - steady[0]!] : [rows, elapsedMs];
   return {
-    ...setting,
+    // Not all of `setting`: a cell that was tuned before has an error of its own.
+    ...{ batchSize, concurrency },
     vectorsPerSecond: error ? 0 : (1000 * counted) / Math.max(tookMs, 1e-6),
     latencyMs: { p50: latencies.percentile(0.5), p95: latencies.percentile(0.95) },
     ...{ rows, elapsedMs },

@@ -74,6 +74,8 @@ describe('an optimizer with a history', () => {
     const records = await optimizer.history!.records();
     expect(records.length).toBe(heard.length);
     expect(records.every(({ origin, ts }) => origin === 'tune' && ts! > 0)).toBe(true);
+    // Those of the final rounds too, whose cells were tuned before.
+    expect(records.every(({ success, error }) => success && error === null)).toBe(true);
   });
 
   it('keeps what it is trained with, and what it held of those databases takes part', async () => {
