@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
 import { median } from '../src/core/statistics.js';
 import { History } from '../src/history/history.js';
 import { openSink, openSource, VectorBatchOptimizer } from '../src/index.js';
@@ -40,8 +41,10 @@ export default async function learning(options: BenchOptions): Promise<Case[]> {
     return [
       goal('training at start, from the file', input, fromFile.ms, GOAL_TRAINING_MS),
       goal('event-loop delay meanwhile, p99', input, fromFile.delayMs, GOAL_LOOP_DELAY_MS),
+      idle(input, fromFile),
       goal('training with an array', input, fromArray.ms, GOAL_TRAINING_MS),
       goal('event-loop delay meanwhile, p99', input, fromArray.delayMs, GOAL_LOOP_DELAY_MS),
+      idle(input, fromArray),
       await recommendation(path, input, options),
       await recording(folder, options),
     ];
@@ -54,24 +57,39 @@ const goal = (name: string, input: string, ms: number, most: number): Case => ({
   ...{ name, input, unit: 'ms', median: ms, baseline: { name: 'goal', median: most }, ratio: most / ms },
 });
 
-/** Medians over the rounds: how long it took, and the 99th percentile of the event loop's delay while it did. */
-async function measured(
-  rounds: number,
-  work: () => Promise<VectorBatchOptimizer>,
-): Promise<{ ms: number; delayMs: number }> {
+/** What of the delay is the machine's own. */
+const idle = (input: string, { delayMs, idleDelayMs }: Measured): Case => ({
+  ...{ name: 'the same, against an idle loop', input, unit: 'ms', median: delayMs },
+  ...{ baseline: { name: 'idle loop', median: idleDelayMs }, ratio: idleDelayMs / delayMs },
+});
+
+/** Medians over the rounds: how long it took, and the 99th percentile of the event loop's delay while it did and while nothing did. */
+interface Measured {
+  readonly ms: number;
+  readonly delayMs: number;
+  readonly idleDelayMs: number;
+}
+
+async function measured(rounds: number, work: () => Promise<VectorBatchOptimizer>): Promise<Measured> {
   const times: number[] = [];
   const delays: number[] = [];
-  for (let round = 0; round < rounds; round++) {
+  const idleDelays: number[] = [];
+  const watched = async <T>(into: number[], body: () => Promise<T>): Promise<T> => {
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
-    const start = performance.now();
-    const optimizer = await work();
-    times.push(performance.now() - start);
+    const result = await body();
     delay.disable();
-    delays.push(delay.percentile(99) / 1e6);
+    into.push(delay.percentile(99) / 1e6);
+    return result;
+  };
+  for (let round = 0; round < rounds; round++) {
+    await watched(idleDelays, () => setTimeout(1000));
+    const start = performance.now();
+    const optimizer = await watched(delays, work);
+    times.push(performance.now() - start);
     await optimizer.close();
   }
-  return { ms: median(times), delayMs: median(delays) };
+  return { ms: median(times), delayMs: median(delays), idleDelayMs: median(idleDelays) };
 }
 
 async function recommendation(path: string, input: string, options: BenchOptions): Promise<Case> {
