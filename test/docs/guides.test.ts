@@ -131,6 +131,28 @@ describe('docs/guides/inserting.md', () => {
   });
 });
 
+describe('docs/guides/history.md', () => {
+  test('its program records a load, keeps what it is trained with, and imports', async () => {
+    const stdout = await runPage('docs/guides/history.md', {
+      before: `import { openSink, openSource } from ${JSON.stringify(PACKAGE)};
+        const source = await openSource('vectors.npy');
+        const sink = await openSink('sqlite://./history-data.sqlite?table=items');
+        const recordOf = (n) => ({ database_type: 'qdrant', vector_dimension: 768, batch_size: 64, concurrency: 1,
+          throughput_vps: 1000 + n, success: true, ts: Date.now() - n });
+        const records = [recordOf(1), recordOf(2)];
+        {
+          await using other = await History.open(':memory:');
+          await other.append([recordOf(3)]);
+          await other.exportFile('sweep.parquet');
+        }`,
+      after: `console.log(JSON.stringify(await history.records()));`,
+    });
+    const kept = lastLine(stdout) as { database_type: string; origin?: string }[];
+    expect(kept.filter(({ database_type }) => database_type === 'qdrant')).toHaveLength(4);
+    expect(kept.some(({ origin }) => origin === 'ingest')).toBe(true);
+  });
+});
+
 describe('README.md', () => {
   test('its program advises, loads and packs', async () => {
     rmSync(join(folder, 'data'), { recursive: true, force: true });
