@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  Batch,
+  Payload,
+  Sink,
+  SinkLimits,
+  SinkOpenOptions,
+  Source,
+  SourceChunk,
+  WriteOutcome,
+} from '../../src/ingest/ports.js';
+
+const AHEAD = 1000;
+
+/** Vectors that never end until they are told to, with ids from 0. No two have the same direction. */
+export class EndlessSource implements Source {
+  readonly name = 'endless';
+  readonly dimension: number;
+  rows = 0;
+  readonly #payload: Payload | undefined;
+  readonly #acknowledged: () => number;
+  #isOver = false;
+
+  /**
+   * @param acknowledged rows so far: the source does not run far ahead of them
+   * @param payloadBytes of every record; none without
+   */
+  constructor(dimension: number, acknowledged: () => number, payloadBytes = 0) {
+    this.dimension = dimension;
+    this.#acknowledged = acknowledged;
+    if (payloadBytes > 0) this.#payload = { text: 'x'.repeat(payloadBytes) };
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<SourceChunk> {
+    const chunkRows = 64;
+    while (!this.#isOver) {
+      if (this.rows > this.#acknowledged() + AHEAD) {
+        await sleep(5);
+        continue;
+      }
+      const vectors = new Float32Array(chunkRows * this.dimension);
+      for (let i = 0; i < vectors.length; i++) vectors[i] = Math.sin(1 + this.rows * this.dimension + i * i);
+      const positions = { first: this.rows };
+      this.rows += chunkRows;
+      const payloads = this.#payload && new Array(chunkRows).fill(this.#payload);
+      yield { positions, vectors, ...(payloads ? { payloads } : {}) };
+    }
+  }
+}
+
+interface Acknowledgement {
+  readonly ms: number;
+  readonly rows: number;
+}
+
+/** A sink of smaller batches whose acknowledgements are noted. */
+export class WatchedSink implements Sink {
+  readonly acknowledgements: Acknowledgement[] = [];
+  rows = 0;
+  readonly #sink: Sink;
+  readonly #maxRows: number;
+
+  constructor(sink: Sink, maxRows: number) {
+    this.#sink = sink;
+    this.#maxRows = maxRows;
+  }
+
+  get name(): string {
+    return this.#sink.name;
+  }
+
+  get database(): string {
+    return this.#sink.database;
+  }
+
+  get upserts(): Sink['upserts'] & {} {
+    return this.#sink.upserts ?? false;
+  }
+
+  open(options: SinkOpenOptions): Promise<void> {
+    return this.#sink.open(options);
+  }
+
+  limits(): SinkLimits {
+    return { ...this.#sink.limits(), maxRows: this.#maxRows };
+  }
+
+  bytesPerVector(dimension: number): number {
+    return this.#sink.bytesPerVector(dimension);
+  }
+
+  async write(batch: Batch, signal: AbortSignal): Promise<WriteOutcome> {
+    const outcome = await this.#sink.write(batch, signal);
+    if (outcome.kind !== 'ok') return outcome;
+    this.acknowledgements.push({ ms: performance.now(), rows: batch.rows });
+    this.rows += batch.rows;
+    return outcome;
+  }
+
+  count(): Promise<number> {
+    return this.#sink.count!();
+  }
+
+  finish(): Promise<void> {
+    return this.#sink.finish();
+  }
+
+  close(): Promise<void> {
+    return this.#sink.close();
+  }
+}
+
+/** Vectors per second over some acknowledgements on end: the first one only begins the time. */
+export function rateOf(acknowledgements: readonly Acknowledgement[]): number {
+  const rows = acknowledgements.slice(1).reduce((sum, one) => sum + one.rows, 0);
+  return (1000 * rows) / (acknowledgements.at(-1)!.ms - acknowledgements[0]!.ms);
+}
