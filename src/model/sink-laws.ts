@@ -36,7 +36,7 @@ export const SINK_LAWS: Readonly<Record<string, MeasuredLaw>> = {
   },
   pglite: {
     referenceDimension: 128,
-    rowShare: 0.25,
+    rowShare: 0.7186,
     model: {
       fixedMs: 5.542,
       perVectorMs: 0.02373,
@@ -44,9 +44,9 @@ export const SINK_LAWS: Readonly<Record<string, MeasuredLaw>> = {
       sigma: 0.6469,
       kappa: 0.04083,
     },
-    dimensions: [128],
-    cells: 48,
-    medianAbsoluteRelativeError: 0.1834,
+    dimensions: [128, 768],
+    cells: 96,
+    medianAbsoluteRelativeError: 0.171,
   },
   sqlite: {
     referenceDimension: 128,
