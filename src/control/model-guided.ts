@@ -23,6 +23,9 @@ const CALIBRATION_BATCHES = 24;
 /** Drift: the median residual of so many batches is off by more than the factor, for so many batches on end. */
 const DRIFT_BATCHES = 8;
 const DRIFT_FACTOR = 1.3;
+/** Every change that was found raises the factor by this, up to the most. */
+const DRIFT_HABITUATION = 1.2;
+const MOST_DRIFT_FACTOR = 3;
 /** Batches between two searches: doubled every time a search confirms what was known, so a noisy sink is left in peace. */
 const FIRST_PATIENCE = 32;
 const MOST_PATIENCE = 4096;
@@ -56,6 +59,7 @@ export class ModelGuidedPolicy implements Policy {
   /** Median residual of the first batches after settling: what "as predicted" means from then on; 0 before it is known. */
   #usual = 0;
   #settledBatches = 0;
+  #driftFactor = DRIFT_FACTOR;
   #driftedBatches = 0;
   /** On which side of what was known the last window of a well-known setting lay: slower -1, faster 1, neither 0. */
   #surprise: -1 | 0 | 1 = 0;
@@ -213,7 +217,8 @@ export class ModelGuidedPolicy implements Policy {
     this.#settledBatches++;
     this.#residuals = this.#residuals.slice(-DRIFT_BATCHES);
     const drift = median(this.#residuals) / this.#usual;
-    this.#driftedBatches = drift < DRIFT_FACTOR && drift > 1 / DRIFT_FACTOR ? 0 : this.#driftedBatches + 1;
+    const isUsual = drift < this.#driftFactor && drift > 1 / this.#driftFactor;
+    this.#driftedBatches = isUsual ? 0 : this.#driftedBatches + 1;
     if (this.#settledBatches < this.#patience) return;
     if (this.#driftedBatches < DRIFT_BATCHES) {
       if (this.#settledBatches >= SECOND_LOOK * this.#patience)
@@ -228,14 +233,18 @@ export class ModelGuidedPolicy implements Policy {
     const { knowledge } = this.#world;
     if (knowledge.batches(measurement) < DRIFT_BATCHES) return false;
     const ratio = measurement.vectorsPerSecond / knowledge.estimate(measurement);
-    const side = ratio > DRIFT_FACTOR ? 1 : ratio < 1 / DRIFT_FACTOR ? -1 : 0;
+    const side = ratio > this.#driftFactor ? 1 : ratio < 1 / this.#driftFactor ? -1 : 0;
     const contradicts = side !== 0 && side === this.#surprise;
     this.#surprise = side;
     return contradicts;
   }
 
-  /** What was measured before a change says nothing about the database after it. */
+  /**
+   * What was measured before a change says nothing about the database after it. One that changes again and again has
+   * moods, and what can be done about them is to take less notice.
+   */
   #startAfresh(): void {
+    this.#driftFactor = Math.min(MOST_DRIFT_FACTOR, this.#driftFactor * DRIFT_HABITUATION);
     this.#surprise = 0;
     this.#world.knowledge.forget();
     this.#start(searchAll(this.best, this.#world));
