@@ -1,7 +1,7 @@
 import { type Oracle, oracle, SchedulePolicy } from '../src/control/oracle.js';
 import type { Policy } from '../src/control/policy.js';
 import type { Scenario } from '../src/control/scenario.js';
-import { simulate } from '../src/control/simulate.js';
+import { SimulatedLoad } from '../src/control/simulated-load.js';
 import { quantile } from '../src/core/statistics.js';
 
 /** Somebody who decides how to send. */
@@ -27,11 +27,14 @@ export interface Score {
 /** A load as it went: when what was acknowledged, and how long it took. */
 interface Course {
   readonly totalMs: number;
+  readonly vectorsPerSecond: number;
   readonly ms: number[];
   readonly rows: number[];
   readonly latencyMs: number[];
 }
 
+/** A load that takes so many times the oracle's time is cut short. */
+const PATIENCE = 3;
 const WINDOWS = 50;
 const REACHED = 0.9;
 const SLOW = 2;
@@ -46,20 +49,21 @@ export class Contest {
   constructor(scenario: Scenario, seed: number, best: Oracle = oracle(scenario)) {
     this.scenario = scenario;
     this.#seed = seed;
-    this.#best = run(scenario, new SchedulePolicy(best.schedule), seed, false);
+    this.#best = run(scenario, new SchedulePolicy(best.schedule), seed);
   }
 
   score(entrant: Entrant): Score {
     const { scenario } = this;
     const best = this.#best;
-    const course = run(scenario, entrant.create(scenario, this.#seed), this.#seed, entrant.lockStep ?? false);
+    const policy = entrant.create(scenario, this.#seed);
+    const course = run(scenario, policy, this.#seed, entrant.lockStep, PATIENCE * best.totalMs);
     const p95 = (of: Course) =>
       quantile(
         of.latencyMs.filter((_, k) => of.ms[k]! >= of.totalMs / 2),
         0.95,
       );
     return {
-      share: best.totalMs / course.totalMs,
+      share: course.vectorsPerSecond / best.vectorsPerSecond,
       timeTo90: timeTo90(course, scenario.rows, best.totalMs),
       isSlow: p95(course) > SLOW * p95(best),
       harm: harm(course, best, scenario.steps?.[0]?.atMs),
@@ -67,11 +71,18 @@ export class Contest {
   }
 }
 
-function run(scenario: Scenario, policy: Policy, seed: number, lockStep: boolean): Course {
+/** @param mostMs where the load is cut short; its rate so far stands for the whole */
+function run(
+  scenario: Scenario,
+  policy: Policy,
+  seed: number,
+  lockStep = false,
+  mostMs = Number.POSITIVE_INFINITY,
+): Course {
   const ms: number[] = [];
   const rows: number[] = [];
   const latencyMs: number[] = [];
-  const { totalMs } = simulate(scenario, policy, seed, {
+  const load = new SimulatedLoad(scenario, policy, seed, {
     lockStep,
     onAcknowledged: (atMs, count, tookMs) => {
       ms.push(atMs);
@@ -79,7 +90,9 @@ function run(scenario: Scenario, policy: Policy, seed: number, lockStep: boolean
       latencyMs.push(tookMs);
     },
   });
-  return { totalMs, ms, rows, latencyMs };
+  while (load.nowMs < mostMs && load.step());
+  const sent = rows.reduce((sum, count) => sum + count, 0);
+  return { totalMs: load.nowMs, vectorsPerSecond: (1000 * sent) / load.nowMs, ms, rows, latencyMs };
 }
 
 const rowsBetween = ({ ms, rows }: Course, fromMs: number, toMs: number): number =>
