@@ -2,6 +2,7 @@ import { checkNumber, describe } from '../core/check.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { MAX_BATCH_SIZE, MAX_DIMENSION } from '../core/limits.js';
 import type { CostModel } from './cost.js';
+import { NODES } from './lattice.js';
 import type { RequestLimits } from './profile.js';
 
 /** Raised whenever what is below changes its meaning; another version is refused. */
@@ -33,6 +34,8 @@ export interface FitState {
   readonly settings: number;
   readonly model: CostModel;
   readonly medianAbsoluteRelativeError: number;
+  /** Expected share of the best rate at every node of the lattice; absent in states of before there was one. */
+  readonly shares?: readonly number[];
 }
 
 export const stateOf = (databases: readonly DatabaseState[]): ModelState => ({
@@ -82,6 +85,11 @@ function checkFit(value: unknown, name: string): void {
   checkNumber(fit.dimension, `${name}.dimension`, { min: 1, max: MAX_DIMENSION, integer: true });
   for (const key of ['records', 'settings', 'medianAbsoluteRelativeError'] as const) {
     amount(fit[key], `${name}.${key}`);
+  }
+  if (fit.shares !== undefined) {
+    const shares = arrayOf(fit.shares, `${name}.shares`);
+    if (shares.length !== NODES) refuse(`${name}.shares has ${shares.length} numbers`, `${NODES}`);
+    for (const [i, share] of shares.entries()) amount(share, `${name}.shares[${i}]`);
   }
   const model = fieldsOf(fit.model, `${name}.model`);
   for (const key of ['fixedMs', 'perVectorMs', 'superLinearMs', 'sigma', 'kappa']) {

@@ -4,17 +4,25 @@ import type { BatchExecutionRecord } from '../core/types.js';
 import { aggregateRecords } from './aggregate.js';
 import { type Confidence, confidenceOf } from './confidence.js';
 import { type CostModel, vectorsPerSecond } from './cost.js';
+import { scorePair } from './evaluation.js';
 import { fitCostModel, type LatencySample } from './fit.js';
+import type { MeasuredCell } from './kernel-surface.js';
 import { carry, costAt } from './law.js';
 import { checkState, type FitState, type ModelState, stateOf } from './model-state.js';
 import { type DatabaseProfile, type RequestLimits, requestBytes, requestLimits, tighter } from './profile.js';
 import { profileOf } from './profiles.js';
+import { expectedShares } from './recommender.js';
 import { checkRecord, sizeLesson, toSample } from './records.js';
 import { weighByRate } from './weights.js';
 
 /** How well the model fits the records of one database and dimension. */
 export interface DatabaseFit extends FitState {
   readonly database: string;
+}
+
+/** A fit with what its shares are computed from when they are first asked for. */
+interface KeptFit extends DatabaseFit {
+  readonly cells?: readonly MeasuredCell[];
 }
 
 /** What became of the records handed to {@link PerformanceModel.train}. */
@@ -41,7 +49,7 @@ export interface Prediction extends Confidence {
 }
 
 interface Knowledge {
-  readonly fits: Map<number, DatabaseFit>;
+  readonly fits: Map<number, KeptFit>;
   /** What failures taught. */
   limits: RequestLimits;
   /** The largest request that succeeded. */
@@ -82,7 +90,10 @@ export class PerformanceModel {
     return stateOf(
       [...this.#knowledge].map(([database, { limits, reached, fits }]) => ({
         ...{ database, limits, reached },
-        fits: [...fits.values()].map(({ database: _, ...fit }) => fit),
+        fits: [...fits.values()].map(({ database: _, cells: __, ...fit }) => {
+          const shares = this.sharesOfBest(database, fit.dimension);
+          return { ...fit, ...(shares ? { shares } : {}) };
+        }),
       })),
     );
   }
@@ -182,6 +193,20 @@ export class PerformanceModel {
     };
   }
 
+  /**
+   * Expected share of the best rate at every node of the lattice (see `lattice.ts`), where this very pair was measured.
+   * Takes a tenth of a second when first asked for, which {@link toJSON} does too, and none afterwards.
+   */
+  sharesOfBest(database: string, dimension: number): readonly number[] | undefined {
+    const fits = this.#knowledge.get(database)?.fits;
+    const fit = fits?.get(dimension);
+    if (!fit || fit.shares || !fit.cells) return fit?.shares;
+    const shares = expectedShares(profileOf(database), dimension, fit.cells);
+    const { cells: _, ...rest } = fit;
+    fits!.set(dimension, { ...rest, shares });
+    return shares;
+  }
+
   #known(database: string): Knowledge {
     let known = this.#knowledge.get(database);
     if (!known) {
@@ -212,7 +237,12 @@ export class PerformanceModel {
       medianAbsoluteRelativeError: median(errors),
     };
     const known = this.#known(profile.name);
-    known.fits.set(dimension, fit);
+    const cells = scorePair(profile.name, records)?.cells.map(
+      ({ batchSize, concurrency, count, logRate }) => ({
+        ...{ batchSize, concurrency, count, logRate },
+      }),
+    );
+    known.fits.set(dimension, { ...fit, ...(cells ? { cells } : {}) });
     const rows = samples.reduce((max, s) => Math.max(max, s.batchSize), 0);
     known.reached = {
       rows: Math.max(known.reached.rows, rows),

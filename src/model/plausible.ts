@@ -1,4 +1,5 @@
 import type { Random } from '../core/random.js';
+import type { CostModel } from './cost.js';
 import { NODES, settingAt } from './lattice.js';
 
 /**
@@ -50,6 +51,17 @@ const REFERENCE_DIMENSION = 128;
 /** How far a precedent is varied: octaves of `half` and `knee`, and logarithms or units of contention. */
 const VARY = { octaves: 0.3, sigma: 0.1, kappa: 0.3 };
 const NOTHING = new Float64Array(NODES);
+
+/** A cost law as a precedent: what a profile says of its database. */
+export function precedentOfLaw(
+  subject: Subject,
+  { fixedMs, perVectorMs, superLinearMs, sigma, kappa }: CostModel,
+): Precedent {
+  // The super-linear term at a middling batch of 1024; a law that costs nothing per vector is a plateau never reached.
+  const perRow = Math.max(perVectorMs + 10 * superLinearMs, fixedMs / 65_536);
+  const shape = { half: fixedMs / perRow, knee: 4096, bend: 0.1, power: 1, sigma, kappa };
+  return { subject, versions: [{ shape, residual: NOTHING }] };
+}
 
 /** Draws `count` databases that `subject` may turn out to be. */
 export function imagine(

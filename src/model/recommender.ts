@@ -2,7 +2,9 @@ import type { Setting } from '../core/types.js';
 import { Belief, type Observation, Prior } from './belief.js';
 import { kernelAverage, type MeasuredCell } from './kernel-surface.js';
 import { NODES, placeOf, settingAt } from './lattice.js';
-import type { Precedent, Subject } from './plausible.js';
+import { costAt } from './law.js';
+import { type Precedent, precedentOfLaw, type Subject } from './plausible.js';
+import type { DatabaseProfile } from './profile.js';
 
 /** A database and dimension with all that was measured of it. */
 export interface MeasuredPair {
@@ -150,4 +152,17 @@ export function allowedNodes({
   return [
     placeOf({ batchSize: 2 ** Math.floor(Math.log2(Math.max(1, maxBatchSize))), concurrency: 1 }).nodes[0]!,
   ];
+}
+
+/** Of every node of the lattice: the share of the best rate to be expected there, given a profile and measured cells. */
+export function expectedShares(
+  profile: DatabaseProfile,
+  dimension: number,
+  cells: readonly MeasuredCell[],
+): number[] {
+  const subject = { database: profile.name, dimension, isSingleWriter: profile.concurrency.fixed === 1 };
+  const precedent = precedentOfLaw(subject, costAt(profile.law, dimension));
+  const prior = new Prior(subject, [precedent], 1, VERSIONS_IMAGINED_OF_PRECEDENT);
+  const every = Array.from({ length: NODES }, (_, node) => node);
+  return [...new Belief(prior, observationsOf(cells), 1).shares(every)];
 }

@@ -12,15 +12,19 @@ import {
   type GridWeights,
 } from '../kernels/grid.js';
 import type { Kernels } from '../kernels/kernels.js';
-import type { CostModel } from '../model/cost.js';
+import { type CostModel, latencyMs, vectorsPerSecond } from '../model/cost.js';
+import { settingAt } from '../model/lattice.js';
 import { inFlightBytesPerVector } from '../model/memory.js';
-import { type DatabaseProfile, wireBytesPerVector } from '../model/profile.js';
+import { type DatabaseProfile, requestBytes, wireBytesPerVector } from '../model/profile.js';
 import { batchSizeAxis, concurrencyAxis } from './axes.js';
 
 /** Settings within 3 % of the best cannot be told apart by any affordable measurement; the smallest of them is taken. */
 export const PLATEAU_TOLERANCE = 0.03;
 /** The lean alternative gives up a quarter of the rate at most. */
 const LEAN_TOLERANCE = 1 / 3;
+
+/** Expected shares this close cannot be told apart. */
+const SHARE_TOLERANCE = 0.01;
 
 /** Each objective is half the rate and half what it is named after, relative to the fastest setting allowed. */
 export const WEIGHTS: Record<Objective, GridWeights> = {
@@ -45,6 +49,8 @@ export interface SearchTask {
   readonly ceilingVps?: number;
   /** Factor by which the database may be slower than predicted; a setting that fills the path must do so even then. */
   readonly slowerBy?: number;
+  /** Expected share of the best rate at every node of the lattice, where the pair was measured: decides on performance. */
+  readonly shares?: readonly number[] | undefined;
   /** Batch sizes to consider besides the round ones, or instead of them. */
   readonly batchSizes?: readonly number[];
 }
@@ -105,7 +111,8 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
     ? { ...byRateAlone, plateauTolerance: slack }
     : { ...request, weights: WEIGHTS[task.objective] };
   const result = byRate && slack === PLATEAU_TOLERANCE ? rate : chosenGrid.search(question);
-  const chosen = result.plateau!;
+  const measured = task.objective === 'performance' && !io && task.shares;
+  const chosen = (measured && bestMeasured(task, measured)) || result.plateau!;
 
   let binding: BindingConstraint = io ? 'io' : result.binding;
   let gainIfRelaxed = 1;
@@ -130,6 +137,35 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
     references: result.references,
     bestCost: result.best!.cost,
     tolerance: byRate ? slack : PLATEAU_TOLERANCE,
+  };
+}
+
+/** The setting whose expected share of the best is largest within the limits; of those as good as it, the smallest. */
+function bestMeasured(task: SearchTask, shares: readonly number[]): GridCell | undefined {
+  const { profile, dimension, cost, limits } = task;
+  const bytesPerVector = inFlightBytesPerVector(profile, dimension);
+  const allowed = (value: number, most: number | undefined) => value <= (most ?? Number.POSITIVE_INFINITY);
+  const nodes = shares.flatMap((share, node) => {
+    const setting = settingAt(node);
+    const { batchSize, concurrency } = setting;
+    const inFlight = batchSize * concurrency;
+    const isAllowed =
+      allowed(batchSize, limits.maxRows) &&
+      allowed(requestBytes(profile, dimension, batchSize), limits.maxRequestBytes) &&
+      allowed(inFlight * bytesPerVector, limits.maxMemoryBytes) &&
+      allowed(latencyMs(cost, setting), limits.maxLatencyMs) &&
+      allowed(concurrency, limits.maxConcurrency) &&
+      allowed(inFlight, limits.itemCount);
+    return isAllowed ? [{ ...setting, share, inFlight }] : [];
+  });
+  const best = Math.max(...nodes.map((node) => node.share));
+  const asGood = nodes.filter((node) => node.share >= best - SHARE_TOLERANCE);
+  if (asGood.length === 0) return undefined;
+  const { batchSize, concurrency, inFlight } = asGood.reduce((a, b) => (b.inFlight < a.inFlight ? b : a));
+  const setting = { batchSize, concurrency };
+  return {
+    ...{ ...setting, cost: 1, latencyMs: latencyMs(cost, setting) },
+    ...{ vectorsPerSecond: vectorsPerSecond(cost, setting), memoryBytes: inFlight * bytesPerVector },
   };
 }
 
