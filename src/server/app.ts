@@ -12,7 +12,7 @@ import { boundConnections, httpOptions, type OnRefused, refuseConnection } from 
 import { serveDashboard } from './plugins/dashboard.js';
 import { describeApi } from './plugins/docs.js';
 import { speakBoth } from './plugins/encoding.js';
-import { answerErrors } from './plugins/errors.js';
+import { answerErrors, answerUnrouted, type OnRefusal } from './plugins/errors.js';
 import { limit } from './plugins/limits.js';
 import { measure } from './plugins/metrics.js';
 import { refuseOtherOrigins } from './plugins/origin.js';
@@ -50,7 +50,12 @@ export async function createApp(
       ...(address === undefined ? {} : { address }),
     });
   };
+  const onRefusal: OnRefusal = (request, { statusCode, code }) => {
+    metrics.refused(code);
+    void log?.append(eventOf(request, statusCode, code));
+  };
   const app = fastify({
+    frameworkErrors: answerUnrouted(onRefusal),
     logger: { level: 'warn', stream: process.stderr },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.bodyLimitBytes,
@@ -104,10 +109,7 @@ export async function createApp(
   app.addHook('onClose', async () => log?.close());
 
   boundConnections(app, config, onRefusedConnection);
-  answerErrors(app, (request, { statusCode, code }) => {
-    metrics.refused(code);
-    void log?.append(eventOf(request, statusCode, code));
-  });
+  answerErrors(app, onRefusal);
   secureHeaders(app);
   refuseOtherOrigins(app, config);
   speakBoth(app);

@@ -1,4 +1,5 @@
 import { describe } from '../../core/check.js';
+import { MAX_DIMENSION } from '../../core/limits.js';
 import { decodeJson, decodeMessagePack } from '../bodies.js';
 import type { Problem } from '../schemas/common.js';
 
@@ -21,11 +22,15 @@ export function decodeLayout(bytes: Uint8Array, format: LayoutFormat): DecodedLa
   if (body === null || typeof body !== 'object' || Array.isArray(body)) return { body };
   const { vectors, dimension, ...rest } = body as Record<string, unknown>;
   if (vectors === undefined) return { body };
-  if (dimension !== undefined && !(Number.isInteger(dimension) && (dimension as number) > 0)) return { body };
-  const packed = packVectors(vectors, dimension as number | undefined);
+  // The schema says what is wrong with it.
+  if (dimension !== undefined && !isDimension(dimension)) return { body };
+  const packed = packVectors(vectors, dimension);
   if ('path' in packed) return { problem: packed };
   return { body: { ...rest, ...packed } };
 }
+
+const isDimension = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_DIMENSION;
 
 function packVectors(
   given: unknown,
@@ -36,11 +41,16 @@ function packVectors(
     return wrong('vectors', 'an array of at least one vector', given);
   }
   const width = dimension ?? lengthOf(given[0]);
-  if (width === undefined || width === 0) return wrong('vectors[0]', 'an array of numbers', given[0]);
-  const vectors = new Float32Array(given.length * width);
+  if (width === undefined || width === 0 || width > MAX_DIMENSION) {
+    return wrong('vectors[0]', `1 to ${MAX_DIMENSION} numbers`, given[0]);
+  }
+  // Before anything is allocated: rows without end could be claimed by a few bytes each.
   for (const [row, vector] of given.entries()) {
     if (lengthOf(vector) !== width)
       return wrong(`vectors[${row}]`, `${width} numbers, as the others`, vector);
+  }
+  const vectors = new Float32Array(given.length * width);
+  for (const [row, vector] of given.entries()) {
     if (vector instanceof Uint8Array) vectors.set(float32Of(vector), row * width);
     else {
       for (let d = 0; d < width; d++) {

@@ -8,7 +8,7 @@ export const MESSAGE_PACK_TYPES = [MESSAGE_PACK, 'application/x-msgpack', 'appli
 
 /** Is the answer to be MessagePack? Pages and metrics never are. */
 export const wantsMessagePack = ({ headers, url }: FastifyRequest): boolean =>
-  headers.accept !== undefined && headers.accept.includes('msgpack') && url.startsWith('/api/');
+  url.startsWith('/api/') && (headers.accept?.includes('msgpack') ?? false);
 
 /** JSON and MessagePack both ways: bodies by Content-Type, answers by Accept. */
 export function speakBoth(app: FastifyInstance): void {

@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { describe } from '../../core/check.js';
 import { type ErrorCode, VectorBatchError } from '../../core/errors.js';
 import { snake } from '../../core/wire.js';
@@ -64,6 +64,16 @@ export function answerErrors(app: FastifyInstance, onRefusal: OnRefusal): void {
     reply.code(404).send(answerOf(refusal, request.id));
   });
 }
+
+/** For what fails before there is a route, and before any hook has run: a URL that cannot be decoded, say. */
+export const answerUnrouted =
+  (onRefusal: OnRefusal) =>
+  (error: Failure, request: FastifyRequest, reply: FastifyReply): void => {
+    const refusal = refusalOf(error);
+    onRefusal(request, refusal);
+    const text = JSON.stringify(answerOf(refusal, request.id));
+    reply.code(refusal.statusCode).type('application/json; charset=utf-8').send(text);
+  };
 
 export const answerOf = ({ code, message, details }: Refusal, requestId: string): ErrorAnswer => ({
   error: { code, message, ...(details && details.length > 0 ? { details: [...details] } : {}) },

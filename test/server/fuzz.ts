@@ -1,0 +1,248 @@
+/**
+ * `npx tsx test/server/fuzz.ts [--requests 100000] [--seed 1]`: throws generated requests at a service in a process of its
+ * own, on every route that its OpenAPI document lists, in both encodings: right ones, wrong ones, and bytes that are none.
+ * Fails on a 5xx other than a deliberate 503, on an answer that is not of the contract's form, on a crash, and on memory
+ * that grows by more than a tenth after the warm-up.
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { decode, encode } from '@msgpack/msgpack';
+import { Pool } from 'undici';
+import { Random } from '../../src/core/random.js';
+import { MAIN } from '../cli/vbo.js';
+import { broken, type Schema, valid } from './generate.js';
+import { tempFolder, writeNpy } from './support.js';
+
+const CONNECTIONS = 16;
+const WARM_UP_SHARE = 0.2;
+const MOST_GROWTH = 0.1;
+/** Streams of events do not end, and pages are not the API. */
+const LEFT_OUT = /\/events$|^\/docs|^\/$|^\/assets/;
+const METHODS = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'OPTIONS', 'HEAD'] as const;
+
+interface Operation {
+  method: (typeof METHODS)[number];
+  path: string;
+  body: Schema | undefined;
+  parameters: { in: string; name: string; schema: Schema }[];
+}
+
+export interface FuzzReport {
+  requests: number;
+  seconds: number;
+  statuses: Record<string, number>;
+  /** What must not be; empty if all is well. */
+  failures: string[];
+  /** Of the service's process, after the warm-up and at the end. */
+  residentBytes: { warm: number; end: number };
+}
+
+/** @param options.expectSteady compare the memory too; it needs some ten thousand requests to settle */
+export async function fuzz(options: {
+  requests: number;
+  seed: number;
+  expectSteady: boolean;
+}): Promise<FuzzReport> {
+  const random = new Random(options.seed);
+  const service = await startService();
+  const pool = new Pool(service.url, { connections: CONNECTIONS, pipelining: 1 });
+  const failures: string[] = [];
+  const statuses: Record<string, number> = {};
+  const operations = operationsOf((await (await fetch(`${service.url}/docs/json`)).json()) as OpenApi);
+  const startMs = performance.now();
+  let left = options.requests;
+  const worker = async (until: number) => {
+    while (left > until && failures.length < 20) {
+      left--;
+      const request = requestOf(random, operations);
+      try {
+        const { statusCode, headers, body } = await pool.request(request);
+        const bytes = new Uint8Array(await body.arrayBuffer());
+        statuses[statusCode] = (statuses[statusCode] ?? 0) + 1;
+        const wrong = problemOf(statusCode, headers, bytes, request.method);
+        if (wrong) failures.push(`${request.method} ${request.path.slice(0, 200)}: ${statusCode}, ${wrong}`);
+      } catch (error) {
+        // A connection that is closed on bytes that are not HTTP is an answer too; a dead service is none.
+        if (!service.isAlive()) failures.push(`the service is gone: ${(error as Error).message}`);
+        else statuses[(error as { code?: string }).code ?? 'error'] = 1;
+      }
+    }
+  };
+  const run = (until: number) => Promise.all(Array.from({ length: CONNECTIONS }, () => worker(until)));
+  await run(Math.floor(options.requests * (1 - WARM_UP_SHARE)));
+  const warm = await service.residentBytes();
+  await run(0);
+  const end = await service.residentBytes();
+  if (options.expectSteady && end > warm * (1 + MOST_GROWTH)) {
+    failures.push(`memory grew from ${warm} to ${end} bytes after the warm-up`);
+  }
+  await pool.destroy();
+  const code = await service.stop();
+  if (code !== 0) failures.push(`the service ended with ${code}`);
+  const seconds = (performance.now() - startMs) / 1000;
+  return { requests: options.requests - left, seconds, statuses, failures, residentBytes: { warm, end } };
+}
+
+interface OpenApi {
+  paths: Record<
+    string,
+    Record<
+      string,
+      {
+        requestBody?: { content: Record<string, { schema: Schema }> };
+        parameters?: Operation['parameters'];
+      }
+    >
+  >;
+}
+
+function operationsOf({ paths }: OpenApi): Operation[] {
+  return Object.entries(paths).flatMap(([path, byMethod]) =>
+    LEFT_OUT.test(path)
+      ? []
+      : Object.entries(byMethod).map(([method, { requestBody, parameters = [] }]) => ({
+          method: method.toUpperCase() as Operation['method'],
+          path,
+          body: requestBody?.content['application/json']?.schema,
+          parameters,
+        })),
+  );
+}
+
+const pick = <T>(random: Random, values: readonly T[]): T => values[random.integer(values.length)]!;
+
+function requestOf(random: Random, operations: readonly Operation[]) {
+  // A run is a process: most of them are left to the other routes' tests.
+  let operation = pick(random, operations);
+  if (operation.path === '/api/v1/runs' && random.next() < 0.9) operation = pick(random, operations);
+  const isLost = random.next() < 0.02;
+  const method = isLost ? pick(random, METHODS) : operation.method;
+  const headers: Record<string, string> = {};
+  if (random.next() < 0.4)
+    headers.accept = pick(random, ['application/msgpack', 'application/json', 'text/html', '*/*', '\u00ff']);
+  const path = pathOf(random, operation, isLost);
+  if (!operation.body || method === 'GET' || method === 'HEAD') return { method, path, headers };
+  let value = valid(random, operation.body);
+  if (random.next() < 0.6) value = broken(random, value);
+  const isMessagePack = random.next() < 0.5;
+  headers['content-type'] =
+    random.next() < 0.02
+      ? pick(random, ['text/plain', 'application/octet-stream', 'application/xml', 'nonsense', ''])
+      : isMessagePack
+        ? 'application/msgpack'
+        : 'application/json';
+  let body = isMessagePack
+    ? Buffer.from(encode(value, { ignoreUndefined: true }))
+    : Buffer.from(JSON.stringify(value) ?? '');
+  if (random.next() < 0.1) body = damage(random, body);
+  return { method, path, headers, body };
+}
+
+function pathOf(random: Random, { path, parameters }: Operation, isLost: boolean): string {
+  const query = new URLSearchParams();
+  let whole = path;
+  for (const { in: place, name, schema } of parameters) {
+    const wrong = random.next() < 0.3;
+    const value = wrong
+      ? pick(random, ['-1', 'x', '%00', '../..', '9'.repeat(300), ''])
+      : String(valid(random, schema));
+    if (place === 'path') whole = whole.replace(`{${name}}`, encodeURIComponent(value));
+    else if (random.next() < 0.5) query.append(name, value);
+  }
+  if (random.next() < 0.05) query.append('unknown', '1');
+  if (isLost) whole += pick(random, ['/', '/x', '%', '//', '/..%2f', `/${'a'.repeat(500)}`]);
+  return query.size > 0 ? `${whole}?${query}` : whole;
+}
+
+/** Cut short, flipped, or with something in it. */
+function damage(random: Random, bytes: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
+  const at = random.integer(bytes.byteLength + 1);
+  const chance = random.next();
+  if (chance < 0.4) return bytes.subarray(0, at);
+  if (chance < 0.7)
+    return Buffer.concat([bytes.subarray(0, at), Buffer.from([random.integer(256)]), bytes.subarray(at)]);
+  const copy = Buffer.from(bytes);
+  if (at < copy.byteLength) copy[at] = random.integer(256);
+  return copy;
+}
+
+/** What is wrong with an answer, if anything. */
+function problemOf(
+  status: number,
+  headers: Record<string, string | string[] | undefined>,
+  bytes: Uint8Array,
+  method: string,
+): string | undefined {
+  if (status >= 500 && status !== 503) return `a defect: ${Buffer.from(bytes).toString().slice(0, 300)}`;
+  if (status === 503 && headers['retry-after'] === undefined) return 'without Retry-After';
+  if (status < 400 || method === 'HEAD') return undefined;
+  try {
+    const isMessagePack = String(headers['content-type']).includes('msgpack');
+    const answer = (isMessagePack ? decode(bytes) : JSON.parse(Buffer.from(bytes).toString())) as {
+      error: { code: unknown; message: unknown };
+    };
+    const { code, message } = answer.error;
+    return typeof code === 'string' && typeof message === 'string'
+      ? undefined
+      : 'an error without code and message';
+  } catch {
+    return `an error that cannot be read: ${Buffer.from(bytes).toString().slice(0, 100)}`;
+  }
+}
+
+async function startService() {
+  const folder = tempFolder();
+  writeNpy(join(folder, 'a.npy'), 100, 4);
+  const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0', '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      VBO_ALLOWED_SOURCES: folder,
+      VBO_ALLOWED_SINKS: 'null://',
+      VBO_RUN_DIRECTORY: join(folder, 'runs'),
+      VBO_HISTORY: join(folder, 'history.db'),
+      VBO_AUDIT_LOG: join(folder, 'audit.ndjson'),
+    },
+  });
+  const exit = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  let stdout = '';
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout.on('data', (data: Buffer) => {
+      stdout += data;
+      const found = /"url":\s*"([^"]+)"/.exec(stdout)?.[1];
+      if (found) resolve(found);
+    });
+    void exit.then((code) => reject(new Error(`vbo serve ended with ${code}.`)));
+  });
+  return {
+    url,
+    isAlive: () => child.exitCode === null && child.signalCode === null,
+    /** The least of a few readings: what is between two collections is not growth. */
+    residentBytes: async () => {
+      let least = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < 20; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
+        least = Math.min(least, 1024 * Number(kilobytes));
+      }
+      return least;
+    },
+    stop: () => {
+      child.kill('SIGTERM');
+      return exit;
+    },
+  };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const { values } = parseArgs({
+    options: { requests: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
+  });
+  const requests = Number(values.requests);
+  const report = await fuzz({ requests, seed: Number(values.seed), expectSteady: requests >= 50_000 });
+  console.log(JSON.stringify(report, null, 2));
+  process.exitCode = report.failures.length === 0 ? 0 : 1;
+}
