@@ -76,7 +76,7 @@ export function drawHeatMap(
     x: Math.log2(recommendation.recommendedBatchSize),
     y: Math.log2(recommendation.recommendedConcurrency),
   };
-  const edges = edgesOf(surface).filter(({ isActive }) => isActive || !isNarrow);
+  const edges = edgesOf(surface, isNarrow).filter(({ isActive }) => isActive || !isNarrow);
   const halo = { stroke: palette.surface, strokeWidth: 4, fill: palette.ink, fontSize: 11.5 } as const;
   const plateau = { thresholds: [surface.plateauScore] };
   const every = isNarrow ? 4 : 2;
@@ -181,7 +181,8 @@ export function drawHeatMap(
 }
 
 /** The limits that lie on the map. */
-function edgesOf({ edges, limits, inFlightBytesPerVector }: CostSurface): Edge[] {
+function edgesOf({ edges, limits, inFlightBytesPerVector }: CostSurface, isNarrow: boolean): Edge[] {
+  const long = (text: string) => (isNarrow ? '' : text);
   const right = Math.min(edges.rows, edges.requestBytes, edges.fastest.batchSize);
   const top = Math.min(edges.concurrency, edges.fastest.concurrency);
   const product = Math.min(edges.memory, edges.items);
@@ -213,14 +214,14 @@ function edgesOf({ edges, limits, inFlightBytesPerVector }: CostSurface): Edge[]
     upright(edges.rows, 'rows', `${formatCount(edges.rows)} rows`),
     upright(edges.requestBytes, 'request_bytes', `${formatBytes(limits.maxRequestBytes ?? 0)} a request`),
     upright(edges.fastest.batchSize, 'fastest', 'past the fastest'),
-    level(edges.concurrency, 'concurrency', `${edges.concurrency} in flight are of use`),
+    level(edges.concurrency, 'concurrency', `${edges.concurrency}${long(' in flight are')} of use`),
     level(edges.fastest.concurrency, 'fastest', 'past the fastest'),
     falling(
       edges.memory,
       'memory',
-      `memory: ${formatBytes(edges.memory * inFlightBytesPerVector)} in flight`,
+      `${long('memory: ')}${formatBytes(edges.memory * inFlightBytesPerVector)}${long(' in flight')}`,
     ),
-    falling(edges.items, 'items', `${formatCount(edges.items)} vectors in all`),
+    falling(edges.items, 'items', `${formatCount(edges.items)} vectors${long(' in all')}`),
   ].filter(({ points: [a, b] }) => isOnMap(a, b));
 }
 
@@ -241,7 +242,7 @@ function labelPlace({ points: [a, b] }: Edge, isNarrow: boolean): Plot.TextOptio
     return { x: a.x, y: TO.y, dy: 12, dx: isLeft(a.x) ? 7 : -7, textAnchor: isLeft(a.x) ? 'start' : 'end' };
   }
   // A falling line: where it leaves the map, below or on the right.
-  if (isLeft(b.x)) return { x: b.x, y: FROM.y, dx: 7, dy: -10, textAnchor: 'start' };
+  if (isLeft(isNarrow ? 1.2 * b.x : b.x)) return { x: b.x, y: FROM.y, dx: 7, dy: -10, textAnchor: 'start' };
   if (b.x <= TO.x) return { x: b.x, y: FROM.y, dx: -14, dy: -10, textAnchor: 'end' };
   return { x: TO.x, y: b.x + b.y - TO.x, dx: -7, dy: -24, textAnchor: 'end' };
 }

@@ -26,7 +26,10 @@ export class Runs {
   /** Asks for the runs of the last hour, and watches the newest that goes on if none is watched. */
   async open(): Promise<void> {
     try {
-      this.#runs = (await json<RunList>('api/v1/runs')).runs;
+      const { runs, allowed } = await json<RunList>('api/v1/runs');
+      this.#runs = runs;
+      suggest('known-sinks', [...allowed.sinks, ...runs.map(({ sink }) => sink)]);
+      suggest('known-sources', allowed.sources);
     } catch (error) {
       say(byId('start-refusal'), error instanceof Error ? error.message : String(error));
       return;
@@ -79,10 +82,6 @@ export class Runs {
         ? make('p', { className: 'hint' }, 'None in the last hour.')
         : table('The runs of the last hour', ['Started', 'Kind', 'What', 'Done', 'State', ''], rows),
     );
-    const options = (values: readonly (string | null)[]) =>
-      [...new Set(values)].filter((value) => value !== null).map((value) => make('option', { value }));
-    byId('known-sinks').replaceChildren(...options(this.#runs.map(({ sink }) => sink)));
-    byId('known-sources').replaceChildren(...options(this.#runs.map(({ source }) => source)));
   }
 
   #showNothing(): void {
@@ -106,6 +105,11 @@ export class Runs {
     }
     byId<HTMLInputElement>('run-source').required = kind === 'ingest';
   }
+}
+
+/** Offers values to a text field by its list. */
+function suggest(list: string, values: readonly string[]): void {
+  byId(list).replaceChildren(...[...new Set(values)].map((value) => make('option', { value })));
 }
 
 /** The body of a request to start a run, from the form's fields. */

@@ -60,6 +60,7 @@ describe.skipIf(!hasChromium)('the page of runs', () => {
   it('starts a load that ends with every vector stored', async () => {
     const { page, complaints } = await openPage(browser);
     await page.goto(`${service.url}/#runs`);
+    await page.waitForSelector('#known-sources option[value="vectors.npy"]', { state: 'attached' });
     await start(page, `sqlite://${join(service.folder, 'data/a.db')}?table=items`);
     await hasState(page, 'Completed');
     await page.waitForFunction(() => document.querySelector('#run-view .end')?.textContent !== '');

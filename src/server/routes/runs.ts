@@ -37,7 +37,10 @@ export const runRoutes: FastifyPluginAsyncTypebox<{ runs: Runs }> = async (app, 
       config,
       schema: { tags, summary: 'The runs of the last hour, newest first', response: { 200: RunList } },
     },
-    async (request) => ({ runs: runs.list(request.principal!).map((run) => run.toAnswer()) }),
+    async (request) => ({
+      runs: runs.list(request.principal!).map((run) => run.toAnswer()),
+      allowed: await runs.targets(),
+    }),
   );
 
   app.get(

@@ -12,6 +12,7 @@ import { allowedSource } from './allowed-path.js';
 import { allowedSink } from './allowed-sink.js';
 import type { FromRun, RunTask, ToRun } from './protocol.js';
 import { Run } from './run.js';
+import { type Targets, targetsOf } from './targets.js';
 
 /** A process bypasses a test runner's transform, so it always runs the built file. */
 const CHILD = fileURLToPath(new URL('../../../dist/server/runs/child.js', import.meta.url));
@@ -90,6 +91,11 @@ export class Runs {
   list(principal: Principal): Run[] {
     this.#forget();
     return [...this.#runs.values()].filter((run) => isVisible(run, principal)).reverse();
+  }
+
+  /** What a run may be started with. */
+  targets(): Promise<Targets> {
+    return targetsOf(this.#config);
   }
 
   /** @throws HttpError 404, also for a run of somebody else */

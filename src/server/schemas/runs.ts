@@ -91,7 +91,13 @@ export const RunAnswer = Type.Object({
 });
 export type RunAnswer = Static<typeof RunAnswer>;
 
-export const RunList = Type.Object({ runs: Type.Array(RunAnswer) });
+export const RunList = Type.Object({
+  runs: Type.Array(RunAnswer),
+  allowed: Type.Object(
+    { sources: Type.Array(Type.String()), sinks: Type.Array(Type.String()) },
+    { description: 'What a run may be started with: files, and sinks without their credentials' },
+  ),
+});
 export type RunList = Static<typeof RunList>;
 
 /**
