@@ -85,7 +85,7 @@ console.log(
 );
 await browser.close();
 await app.close();
-rmSync(home, { recursive: true });
+rmSync(home, { recursive: true, force: true });
 
 /** Median time from a slider's event to the picture that it leads to, ms, at full width. */
 async function stepMs(): Promise<number> {
