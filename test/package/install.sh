@@ -14,6 +14,8 @@ npm install --no-audit --no-fund --silent "$work/$tarball"
 
 cat >use.mjs <<'JS'
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { openSink, openSource, VectorBatchError, VectorBatchOptimizer } from 'vector-batch-optimizer';
 
 const optimizer = await VectorBatchOptimizer.create();
@@ -31,8 +33,24 @@ assert.ok(error instanceof VectorBatchError);
 assert.equal(error.code, 'VBO_ERR_MISSING_PACKAGE');
 assert.match(error.message, /npm install @lancedb\/lancedb/);
 await optimizer.close();
+
+// What a page gets: the entry without Node, and its kernels.
+const { VectorBatchOptimizer: InPage } = await import('vector-batch-optimizer/browser');
+const kernels = readFileSync(fileURLToPath(import.meta.resolve('vector-batch-optimizer/kernels.wasm')));
+const page = await InPage.create({ kernels });
+assert.equal((await page.compact(await page.pack([[1, 0], [0, 1]]), { encoding: 'int8' })).search([0, 1], 1).ids[0], 1);
 JS
 node use.mjs
+
+# The service's page comes along.
+npx --no-install vbo serve --port 0 --json >serve.json &
+serve=$!
+for _ in $(seq 50); do [ -s serve.json ] && break || sleep 0.2; done
+node -e '
+const { url } = JSON.parse(require("fs").readFileSync("serve.json"));
+fetch(url).then(async (answer) => { if (!answer.ok || !(await answer.text()).includes("assets/main-")) process.exit(1); }, () => process.exit(1));
+'
+kill $serve
 
 npx --no-install vbo recommend --items 1000000 --dim 1536 --database qdrant --json >answer.json
 node -e '
