@@ -43,14 +43,14 @@ JS
 node use.mjs
 
 # The service's page comes along.
-npx --no-install vbo serve --port 0 --json >serve.json &
+node node_modules/.bin/vbo serve --port 0 --json >serve.json &
 serve=$!
+trap 'kill $serve' EXIT
 for _ in $(seq 50); do [ -s serve.json ] && break || sleep 0.2; done
 node -e '
 const { url } = JSON.parse(require("fs").readFileSync("serve.json"));
 fetch(url).then(async (answer) => { if (!answer.ok || !(await answer.text()).includes("assets/main-")) process.exit(1); }, () => process.exit(1));
 '
-kill $serve
 
 npx --no-install vbo recommend --items 1000000 --dim 1536 --database qdrant --json >answer.json
 node -e '
