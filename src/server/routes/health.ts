@@ -1,7 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
-
-const Status = Type.Object({ status: Type.String() });
+import { HealthAnswer } from '../schemas/health.js';
 
 /** `/health`: the process answers. `/ready`: it takes work; not so while it shuts down. */
 export const healthRoutes: FastifyPluginAsyncTypebox<{ isStopping: () => boolean }> = async (
@@ -12,12 +10,15 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ isStopping: () => boolean
   const tags = ['health'];
   app.get(
     '/health',
-    { config, schema: { tags, summary: 'The process answers', response: { 200: Status } } },
+    { config, schema: { tags, summary: 'The process answers', response: { 200: HealthAnswer } } },
     async () => ({ status: 'ok' }),
   );
   app.get(
     '/ready',
-    { config, schema: { tags, summary: 'It takes work', response: { 200: Status, 503: Status } } },
+    {
+      config,
+      schema: { tags, summary: 'It takes work', response: { 200: HealthAnswer, 503: HealthAnswer } },
+    },
     async (_request, reply) => {
       if (!isStopping()) return { status: 'ready' };
       return reply.code(503).header('retry-after', 5).send({ status: 'stopping' });
