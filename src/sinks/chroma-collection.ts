@@ -69,7 +69,9 @@ export class ChromaCollection {
 
   /** @throws VBO_ERR_SINK_UNREACHABLE, VBO_ERR_SINK */
   async drop(): Promise<void> {
-    resultOf(this.#options.name, await this.#request('DELETE', this.#named), () => true);
+    const answer = await this.#request('DELETE', this.#named);
+    // Gone already: the answer to an earlier request was lost.
+    if (answer.status !== 404) resultOf(this.#options.name, answer, () => true);
   }
 
   get #named(): string {
@@ -79,7 +81,7 @@ export class ChromaCollection {
   async #request(method: HttpRequest['method'], path: string, body?: unknown): Promise<HttpAnswer> {
     try {
       const text = body === undefined ? {} : { body: JSON.stringify(body) };
-      return await this.#connection.request({ method, path, ...text });
+      return await this.#connection.ask({ method, path, ...text });
     } catch (error) {
       throw unreachable(this.#options.name, error);
     }

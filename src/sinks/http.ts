@@ -1,10 +1,15 @@
 import { Pool } from 'undici';
+import { type Clock, systemClock } from '../core/clock.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
-import type { WriteOutcome } from '../ingest/ports.js';
+import { Random } from '../core/random.js';
+import type { Failure, WriteOutcome } from '../ingest/ports.js';
+import { retryDelayMs } from '../ingest/retry.js';
 
 /** For requests nobody times out: opening, counting, changing settings. */
 const DEFAULT_TIMEOUT_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Six times take three to six seconds, unless the server asks for more. */
+const MOST_ASKED = 6;
 /** A server's words in an error message: enough to understand, not a page. */
 const MAX_MESSAGE_LENGTH = 500;
 /** Longer than any server asks for in earnest. */
@@ -15,6 +20,7 @@ export interface HttpOptions {
   origin: string;
   /** Sent with every request, for instance an API key. Never part of a message. */
   headers?: Readonly<Record<string, string>>;
+  clock?: Clock;
 }
 
 export interface HttpRequest {
@@ -38,9 +44,13 @@ export interface HttpAnswer {
 export class HttpConnection {
   readonly #pool: Pool;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #clock: Clock;
+  readonly #random = new Random(1);
+  #hasAnswered = false;
 
-  constructor({ origin, headers = {} }: HttpOptions) {
+  constructor({ origin, headers = {}, clock = systemClock }: HttpOptions) {
     this.#headers = headers;
+    this.#clock = clock;
     // The caller's signal is the only time-out: writes may rightly take as long as the server needs.
     this.#pool = new Pool(origin, {
       headersTimeout: 0,
@@ -58,7 +68,29 @@ export class HttpConnection {
       body: body ?? null,
       signal: signal ?? AbortSignal.timeout(DEFAULT_TIMEOUT_MS),
     });
+    this.#hasAnswered = true;
     return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+  }
+
+  /**
+   * {@link request} for what does no harm twice: opening, counting, changing settings. A failure that may pass (5xx,
+   * 408, 429, a connection that breaks) is tried again, six times in all. A server that has never answered is
+   * not: nobody waits for a wrong address. Nor is one that let a request time out.
+   */
+  async ask(request: Omit<HttpRequest, 'signal'>): Promise<HttpAnswer> {
+    for (let attempt = 1; ; attempt++) {
+      let failure: WriteOutcome;
+      try {
+        const answer = await this.request(request);
+        failure = refusalOutcome('', answer, '');
+        if (attempt === MOST_ASKED || !mayPass(answer, failure)) return answer;
+      } catch (cause) {
+        const isTimeOut = (cause as Error).name === 'TimeoutError';
+        if (attempt === MOST_ASKED || !this.#hasAnswered || isTimeOut) throw cause;
+        failure = networkOutcome('', cause);
+      }
+      await this.#clock.sleep(retryDelayMs(failure as Failure, attempt, this.#random));
+    }
   }
 
   /** Ends the connections; requests in flight are finished first. */
@@ -66,6 +98,9 @@ export class HttpConnection {
     if (!this.#pool.closed && !this.#pool.destroyed) await this.#pool.close();
   }
 }
+
+const mayPass = ({ status }: HttpAnswer, { kind }: WriteOutcome): boolean =>
+  status >= 400 && (kind === 'retry' || kind === 'backOff');
 
 /** What a status means for the batch that was sent, where the database gives it no other meaning. */
 export function kindOfStatus(status: number): WriteOutcome['kind'] {

@@ -79,7 +79,7 @@ export class QdrantCollection {
 
   async #request(request: HttpRequest): Promise<HttpAnswer> {
     try {
-      return await this.#connection.request(request);
+      return await this.#connection.ask(request);
     } catch (error) {
       throw unreachable(this.#name, error);
     }

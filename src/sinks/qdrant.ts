@@ -118,7 +118,7 @@ export class QdrantSink implements Sink {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#headers = apiKey ? { 'api-key': apiKey } : {};
-    this.#connection = new HttpConnection({ origin, headers: this.#headers });
+    this.#connection = new HttpConnection({ origin, headers: this.#headers, clock: this.#clock });
     this.#collection = new QdrantCollection(this.#connection, collection, this.name);
     this.#indexing = new DeferredIndexing(this.#collection);
   }

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Sink } from '../../src/ingest/ports.js';
 import { openChromaSink, outcomeOfRefusal } from '../../src/sinks/chroma.js';
+import { codeBlocks } from '../docs/code-blocks.js';
 import { type Chroma, hasChroma, startChroma } from '../servers/chroma.js';
-import { getAll } from '../servers/chroma-records.js';
+import { type ChromaRecord, getAll } from '../servers/chroma-records.js';
 import { batch, opened, signal } from './batches.js';
 
 const sinks: Sink[] = [];
@@ -95,6 +96,20 @@ describe.skipIf(!hasChroma)('on a real server', () => {
     expect(await sink.write(b, signal)).toMatchObject({ kind: 'ok' });
     const [record] = await getAll(server.address, collection);
     expect(record?.metadata).toEqual({ lang: 'en', _json: '{"tags":["a"],"none":null}' });
+  });
+
+  test('merges the metadata of a record that replaces another, as docs/sinks.md says, which also says how to read it', async () => {
+    const collection = name();
+    const sink = await open(url(collection), { hasPayloads: true });
+    const [before, after] = [{ lang: 'en', tags: ['a'], year: 1999 }, { lang: 'de' }];
+    for (const payload of [before, after]) {
+      expect(await sink.write(batch(0, 1, 4, { payloads: [payload] }), signal)).toMatchObject({ kind: 'ok' });
+    }
+    const [{ metadata }] = (await getAll(server.address, collection)) as [ChromaRecord];
+    expect(metadata).toEqual({ lang: 'de', year: 1999, _json: '{"tags":["a"]}' });
+    const [snippet] = codeBlocks('docs/sinks.md', 'js');
+    const payload = new Function('metadata', `${snippet}; return payload;`)(metadata);
+    expect(payload).toEqual({ ...before, ...after });
   });
 
   test('says which database or name the server does not take', async () => {

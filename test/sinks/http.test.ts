@@ -1,6 +1,6 @@
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   HttpConnection,
   kindOfStatus,
@@ -76,16 +76,81 @@ describe('an error', () => {
 
 describe('a connection', () => {
   test('sends its headers and the body, and answers whatever the status is', async () => {
-    const server = createServer((request, response) => {
+    const { connection } = await connectTo((request, response) => {
       const { 'x-key': key, 'content-type': type } = request.headers;
       request.on('data', (body) => response.writeHead(418).end(`${key} ${type} ${body}`));
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const connection = new HttpConnection({ origin, headers: { 'x-key': 'k' } });
     const answer = await connection.request({ method: 'POST', path: '/a?b=c', body: '{}' });
     expect(answer).toMatchObject({ status: 418, text: 'k application/json {}' });
+  });
+
+  describe('that asks', () => {
+    const question = { method: 'GET', path: '/count' } as const;
+
+    test('asks again after 503, 429, a reset and half an answer, ever later and as late as it is told', async () => {
+      const troubles: RequestListener[] = [
+        (_, response) => response.writeHead(503).end(),
+        ({ socket }) => socket.resetAndDestroy(),
+        (_, response) => response.writeHead(429, { 'retry-after': '7' }).end(),
+        (_, response) => {
+          response.writeHead(200, { 'content-length': 2 }).write('4', () => response.destroy());
+        },
+        (_, response) => response.end('42'),
+      ];
+      const { connection, sleptMs } = await connectTo((...call) => troubles.shift()!(...call));
+      expect(await connection.ask(question)).toMatchObject({ status: 200, text: '42' });
+      expect(sleptMs[2]).toBe(7000);
+      for (const [i, fullMs] of [200, 400, 7000, 1600].entries()) {
+        expect(sleptMs[i]).toBeGreaterThanOrEqual(fullMs / 2);
+        expect(sleptMs[i]).toBeLessThanOrEqual(fullMs);
+      }
+    });
+
+    test('gives the last of six refusals back', async () => {
+      let asked = 0;
+      const { connection } = await connectTo((_, response) => response.writeHead(503).end(String(++asked)));
+      expect(await connection.ask(question)).toMatchObject({ status: 503, text: '6' });
+    });
+
+    test('fails with the last of six broken connections', async () => {
+      let asked = 0;
+      const { connection } = await connectTo(({ socket }, response) => {
+        if (asked++ === 0) response.writeHead(503).end();
+        else socket.resetAndDestroy();
+      });
+      await expect(connection.ask(question)).rejects.toMatchObject({
+        code: expect.stringMatching(/ECONNRESET|UND_ERR/),
+      });
+      expect(asked).toBe(6);
+    });
+
+    test.each([200, 301, 400, 401, 404, 409])('takes %i for an answer', async (status) => {
+      const { connection, sleptMs } = await connectTo((_, response) => response.writeHead(status).end());
+      expect((await connection.ask(question)).status).toBe(status);
+      expect(sleptMs).toEqual([]);
+    });
+
+    test('does not wait for a server that has never answered', async () => {
+      const { connection, sleptMs } = await connectTo(({ socket }) => socket.resetAndDestroy());
+      await expect(connection.ask(question)).rejects.toThrow();
+      expect(sleptMs).toEqual([]);
+    });
+  });
+});
+
+/** A connection to a server of one's own, which sleeps no time. */
+async function connectTo(
+  listener: RequestListener,
+): Promise<{ connection: HttpConnection; sleptMs: number[] }> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const sleptMs: number[] = [];
+  const clock = { now: () => 0, sleep: async (ms: number) => void sleptMs.push(ms) };
+  const connection = new HttpConnection({ origin, headers: { 'x-key': 'k' }, clock });
+  onTestFinished(async () => {
     await connection.close();
     server.close();
   });
-});
+  return { connection, sleptMs };
+}
