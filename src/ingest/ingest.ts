@@ -15,7 +15,7 @@ import { type LedgerHeader, LedgerState } from './ledger-state.js';
 import { type IngestOptions, type ResolvedIngestOptions, resolveIngestOptions } from './options.js';
 import { PeakRss } from './peak-rss.js';
 import { Permits } from './permits.js';
-import type { Sink, Source, SourceChunk, Written } from './ports.js';
+import type { Sink, Source, SourceChunk, WriteOutcome, Written } from './ports.js';
 import { ProgressReporter } from './progress.js';
 import { ReadAhead } from './read-ahead.js';
 import { readAll, untilAborted } from './reading.js';
@@ -260,8 +260,9 @@ class Load {
       attempt: (rows, { sequence, signal }) => {
         // An attempt that was given up but still runs needs the memory too.
         rows.hold.retain();
-        const write = async () => this.#sink.write(rows.batch(sequence), signal);
-        return write().finally(() => rows.hold.release());
+        const writing = this.#write(rows, sequence, signal).finally(() => rows.hold.release());
+        rows.writing = writing.catch(() => undefined);
+        return writing;
       },
       settle: (rows, outcome) => this.#books.acknowledge(rows, outcome),
       reject: (rows, { code, message }) =>
@@ -311,6 +312,14 @@ class Load {
     const nowMs = clock.now();
     this.#progress?.update(nowMs, guard.setting);
     this.#rss.observe(nowMs);
+  }
+
+  /** One attempt. A sink that adds is not asked again before an attempt that was given up has ended: both would be stored. */
+  async #write(rows: Rows, sequence: number, signal: AbortSignal): Promise<WriteOutcome> {
+    const before = this.#sink.upserts === true ? undefined : await rows.writing;
+    if (before?.kind === 'ok') return before;
+    signal.throwIfAborted();
+    return this.#sink.write(rows.batch(sequence), signal);
   }
 
   #remainingRows(): number | undefined {

@@ -1,4 +1,4 @@
-import type { Batch, Id, Payload } from './ports.js';
+import type { Batch, Id, Payload, WriteOutcome } from './ports.js';
 
 interface RowColumns {
   readonly ids: readonly Id[];
@@ -38,6 +38,8 @@ export class Rows {
   readonly hold: Hold;
   /** See `Batch.mayBeStored`. */
   mayBeStored: boolean;
+  /** The last attempt to write them, which may still run although it was given up. */
+  writing: Promise<WriteOutcome | undefined> | undefined;
 
   constructor(columns: RowColumns, hold: Hold, mayBeStored = false) {
     this.columns = columns;
