@@ -52,21 +52,29 @@ export class EndlessSource implements Source {
   }
 }
 
-interface Acknowledgement {
+export interface Acknowledgement {
   readonly ms: number;
   readonly rows: number;
+  /** The worth of what was in flight, integrated over the time until then. */
+  readonly worthMs: number;
 }
 
-/** A sink of smaller batches whose acknowledgements are noted. */
+/** A sink of smaller batches whose acknowledgements, and how much was in flight between them, are noted. */
 export class WatchedSink implements Sink {
   readonly acknowledgements: Acknowledgement[] = [];
   rows = 0;
   readonly #sink: Sink;
   readonly #maxRows: number;
+  readonly #worth: (rows: number) => number;
+  #inFlight = 0;
+  #worthMs = 0;
+  #changedMs = 0;
 
-  constructor(sink: Sink, maxRows: number) {
+  /** @param worth what a request of so many rows counts for while it is in flight */
+  constructor(sink: Sink, maxRows: number, worth = (rows: number) => rows) {
     this.#sink = sink;
     this.#maxRows = maxRows;
+    this.#worth = worth;
   }
 
   get name(): string {
@@ -94,11 +102,21 @@ export class WatchedSink implements Sink {
   }
 
   async write(batch: Batch, signal: AbortSignal): Promise<WriteOutcome> {
+    this.#fly(this.#worth(batch.rows));
     const outcome = await this.#sink.write(batch, signal);
+    const ms = this.#fly(-this.#worth(batch.rows));
     if (outcome.kind !== 'ok') return outcome;
-    this.acknowledgements.push({ ms: performance.now(), rows: batch.rows });
+    this.acknowledgements.push({ ms, rows: batch.rows, worthMs: this.#worthMs });
     this.rows += batch.rows;
     return outcome;
+  }
+
+  #fly(worth: number): number {
+    const nowMs = performance.now();
+    this.#worthMs += this.#inFlight * (nowMs - this.#changedMs);
+    this.#changedMs = nowMs;
+    this.#inFlight += worth;
+    return nowMs;
   }
 
   count(): Promise<number> {
@@ -115,7 +133,13 @@ export class WatchedSink implements Sink {
 }
 
 /** Vectors per second over some acknowledgements on end: the first one only begins the time. */
-export function rateOf(acknowledgements: readonly Acknowledgement[]): number {
+export function rateOf(acknowledgements: readonly Pick<Acknowledgement, 'ms' | 'rows'>[]): number {
   const rows = acknowledgements.slice(1).reduce((sum, one) => sum + one.rows, 0);
   return (1000 * rows) / (acknowledgements.at(-1)!.ms - acknowledgements[0]!.ms);
+}
+
+/** The worth of what was in flight over some acknowledgements on end, as the mean over their time. */
+export function worthInFlight(acknowledgements: readonly Acknowledgement[]): number {
+  const [first, last] = [acknowledgements[0]!, acknowledgements.at(-1)!];
+  return (last.worthMs - first.worthMs) / (last.ms - first.ms);
 }

@@ -22,6 +22,8 @@ export interface Faults {
   throttled?: { share: number; retryAfterSeconds: number };
   /** Longer bodies are answered 413, before they are read, as by a proxy with a limit. */
   maxBodyBytes?: number;
+  /** The server sees the request only after so long, even if nobody waits for its answer by then: only those strike. */
+  late?: { share: number; ms: number };
   /** The server does as it is asked; the connection breaks in the middle of its answer. */
   halfAnswer?: number;
   /** The server does as it is asked; the connection is reset before its answer. */
@@ -56,6 +58,7 @@ export class FaultProxy {
   readonly #random: Random;
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });
+  readonly #serving = new Set<Promise<void>>();
   #faults: Faults = {};
 
   private constructor({ upstream, seed = 1, serviceMs, concerns }: FaultProxyOptions) {
@@ -65,7 +68,10 @@ export class FaultProxy {
     this.#serviceMs = serviceMs ?? (() => 0);
     this.#random = new Random(seed);
     this.#server = createServer((incoming, response) => {
-      this.#serve(incoming, response).catch(() => incoming.socket.resetAndDestroy());
+      const serving = this.#serve(incoming, response)
+        .catch(() => void incoming.socket.resetAndDestroy())
+        .finally(() => this.#serving.delete(serving));
+      this.#serving.add(serving);
     });
   }
 
@@ -88,6 +94,11 @@ export class FaultProxy {
 
   heal(): void {
     this.inject({});
+  }
+
+  /** Returns when the server has seen every request that came. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#serving);
   }
 
   async close(): Promise<void> {
@@ -117,6 +128,10 @@ export class FaultProxy {
       return void response
         .writeHead(429, { 'retry-after': String(retryAfterSeconds) })
         .end('Too Many Requests');
+    }
+    if (faults.late && this.#random.next() < faults.late.share) {
+      await sleep(faults.late.ms);
+      if (socket.destroyed) this.#strike('late');
     }
     const startMs = performance.now();
     const answer = await this.#forward(incoming, body).catch(() => undefined);
