@@ -39,6 +39,13 @@ export interface Scenario {
   readonly limits?: { readonly maxRows?: number; readonly maxBytes?: number; readonly tells?: boolean };
   /** Requests beyond so many in flight are pushed back. */
   readonly pushBack?: { readonly inFlight: number; readonly retryAfterMs?: number };
+  /** For a while a share of the requests, 0..1, is pushed back whatever is in flight. */
+  readonly refusals?: {
+    readonly fromMs: number;
+    readonly forMs: number;
+    readonly share: number;
+    readonly retryAfterMs?: number;
+  };
   /** What a policy is expected to do; test/scenarios/README.md says where the numbers come from. */
   readonly bands?: {
     /** Rate of the whole load, ramp included, over the oracle's. */
@@ -56,6 +63,8 @@ const PARTS: Record<string, Fields> = {
   neighbour: { everyMs: 1, forMs: 0, factor: 0 },
   warmUp: { batches: 0, factor: 0 },
   stall: { everyRows: 1, ms: 0 },
+  pushBack: { inFlight: 1 },
+  refusals: { fromMs: 0, forMs: 0, share: 0 },
 };
 const STEP: Fields = { atMs: 0, fixed: 0, perVector: 0 };
 const COST: Fields = { fixedMs: 0, perVectorMs: 0, superLinearMs: 0, sigma: 0, kappa: 0 };
@@ -108,7 +117,6 @@ export function parseScenario(text: string, name: string): Scenario {
     if (!Array.isArray(scenario.steps)) fail(`"steps" is ${describe(scenario.steps)}; expected an array.`);
     for (const [k, step] of (scenario.steps as unknown[]).entries()) checkFields(step, `steps[${k}]`, STEP);
   }
-  if (scenario.pushBack !== undefined) checkFields(scenario.pushBack, 'pushBack', { inFlight: 1 });
   for (const band of scenario.bands === undefined ? [] : BANDS) {
     const value = (scenario.bands as Record<string, unknown> | null)?.[band];
     const [low, high] = Array.isArray(value) ? value : [];

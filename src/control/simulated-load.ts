@@ -9,6 +9,8 @@ import { type SimulatedAnswer, SimulatedDatabase } from './simulator.js';
 export interface SimulatedLoadOptions {
   /** Sends a window of requests and waits for all of them before the next, as a loop over `Promise.all` does. Default false. */
   readonly lockStep?: boolean;
+  /** Most requests in flight. Default 64. */
+  readonly maxConcurrency?: number;
   /** Told of every batch that was acknowledged, in order. */
   readonly onAcknowledged?: (nowMs: number, rows: number, latencyMs: number) => void;
 }
@@ -58,7 +60,7 @@ export class SimulatedLoad {
     this.#options = options;
     this.#bytesPerRow = scenario.dimension * 4;
     this.#fresh = scenario.rows;
-    const { maxBatchSize, maxConcurrency } = simulatedBounds(scenario);
+    const { maxBatchSize, maxConcurrency } = { ...simulatedBounds(scenario), ...options };
     this.guard = new Guard(policy, {
       ...{ maxBatchSize, maxConcurrency, maxBatchBytes: Number.POSITIVE_INFINITY },
       ...{

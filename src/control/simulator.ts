@@ -36,6 +36,14 @@ export function expectedMs(scenario: Scenario, setting: Setting, nowMs = 0, stor
   return latencyMs * (1 + (slowdownPerMillion * stored) / 1e6);
 }
 
+const isWithin = ({ fromMs, forMs }: { fromMs: number; forMs: number }, nowMs: number): boolean =>
+  nowMs >= fromMs && nowMs < fromMs + forMs;
+
+const refusal = ({ retryAfterMs }: { retryAfterMs?: number }): SimulatedAnswer => ({
+  ...{ kind: 'backOff', latencyMs: REFUSAL_MS },
+  ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+});
+
 /**
  * A database as a queueing model:
  *
@@ -71,18 +79,14 @@ export class SimulatedDatabase {
 
   /** Answers a request of `rows` vectors and `bytes` that arrives at `nowMs` as one of `inFlight`. An accepted request counts as stored. */
   request(nowMs: number, rows: number, bytes: number, inFlight: number): SimulatedAnswer {
-    const { limits, pushBack } = this.#scenario;
+    const { limits, pushBack, refusals } = this.#scenario;
     if (rows > (limits?.maxRows ?? Infinity) || bytes > (limits?.maxBytes ?? Infinity)) {
       const { tells, ...values } = limits!;
       return { kind: 'shrink', latencyMs: REFUSAL_MS, ...(tells ? { limits: values } : {}) };
     }
-    if (pushBack && inFlight > pushBack.inFlight) {
-      const { retryAfterMs } = pushBack;
-      return {
-        kind: 'backOff',
-        latencyMs: REFUSAL_MS,
-        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-      };
+    if (pushBack && inFlight > pushBack.inFlight) return refusal(pushBack);
+    if (refusals && isWithin(refusals, nowMs) && this.#random.next() < refusals.share) {
+      return refusal(refusals);
     }
     const latencyMs = this.#latencyMs(nowMs, rows, inFlight);
     this.#stored += rows;
