@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Batch,
-  Payload,
   Sink,
   SinkLimits,
   SinkOpenOptions,
@@ -17,18 +16,15 @@ export class EndlessSource implements Source {
   readonly name = 'endless';
   readonly dimension: number;
   rows = 0;
-  readonly #payload: Payload | undefined;
   readonly #acknowledged: () => number;
   #isOver = false;
 
   /**
    * @param acknowledged rows so far: the source does not run far ahead of them
-   * @param payloadBytes of every record; none without
    */
-  constructor(dimension: number, acknowledged: () => number, payloadBytes = 0) {
+  constructor(dimension: number, acknowledged: () => number) {
     this.dimension = dimension;
     this.#acknowledged = acknowledged;
-    if (payloadBytes > 0) this.#payload = { text: 'x'.repeat(payloadBytes) };
   }
 
   end(): void {
@@ -46,8 +42,7 @@ export class EndlessSource implements Source {
       for (let i = 0; i < vectors.length; i++) vectors[i] = Math.sin(1 + this.rows * this.dimension + i * i);
       const positions = { first: this.rows };
       this.rows += chunkRows;
-      const payloads = this.#payload && new Array(chunkRows).fill(this.#payload);
-      yield { positions, vectors, ...(payloads ? { payloads } : {}) };
+      yield { positions, vectors };
     }
   }
 }
