@@ -34,6 +34,8 @@ export interface FitState {
   readonly settings: number;
   readonly model: CostModel;
   readonly medianAbsoluteRelativeError: number;
+  /** 95th percentile of a request's time over its mean; absent where no record says. */
+  readonly tail?: number;
   /** Expected share of the best rate at every node of the lattice; absent in states of before there was one. */
   readonly shares?: readonly number[];
 }
@@ -86,6 +88,7 @@ function checkFit(value: unknown, name: string): void {
   for (const key of ['records', 'settings', 'medianAbsoluteRelativeError'] as const) {
     amount(fit[key], `${name}.${key}`);
   }
+  if (fit.tail !== undefined) checkNumber(fit.tail, `${name}.tail`, { min: 1, max: Number.MAX_VALUE });
   if (fit.shares !== undefined) {
     const shares = arrayOf(fit.shares, `${name}.shares`);
     if (shares.length !== NODES) refuse(`${name}.shares has ${shares.length} numbers`, `${NODES}`);

@@ -46,6 +46,8 @@ export interface Prediction extends Confidence {
   readonly basis: string;
   /** Records behind it; 0 for a prior. */
   readonly records: number;
+  /** 95th percentile of a request's time over its mean. */
+  readonly tail: number;
 }
 
 interface Knowledge {
@@ -56,6 +58,8 @@ interface Knowledge {
   reached: { rows: number; requestBytes: number };
 }
 
+/** So it is in the median of the six sweeps of `test/data/sweeps` (1.3 to 3.0). */
+const USUAL_TAIL = 1.5;
 const NOTHING_REACHED = { rows: 0, requestBytes: 0 };
 
 /** What is known about every database's speed: the profiles' priors, and the fits that replace them as records come in. */
@@ -170,6 +174,7 @@ export class PerformanceModel {
         limits,
         basis: `prior of ${profile.name} (${basis}, ${law.referenceDimension} dimensions)`,
         records: 0,
+        tail: USUAL_TAIL,
         ...confidenceOf({ basis, dimensionDistance }),
       };
     }
@@ -181,6 +186,7 @@ export class PerformanceModel {
         transferred ? `, carried to ${dimension} by its dimension law` : ''
       }`,
       records: fit.records,
+      tail: fit.tail ?? USUAL_TAIL,
       ...confidenceOf({
         basis: profile.basis,
         dimensionDistance: Math.abs(Math.log2(dimension / fit.dimension)),
@@ -228,6 +234,10 @@ export class PerformanceModel {
       const measured = (1000 * s.batchSize * s.concurrency) / s.latencyMs;
       return Math.abs(vectorsPerSecond(model, s) / measured - 1);
     });
+    const tails = records.flatMap((record) => {
+      const { latencyMs: mean } = toSample(record) as LatencySample;
+      return record.batch_p95_ms ? [record.batch_p95_ms / mean] : [];
+    });
     const fit: DatabaseFit = {
       database: profile.name,
       dimension,
@@ -235,6 +245,7 @@ export class PerformanceModel {
       settings: new Set(samples.map((s) => `${s.batchSize}x${s.concurrency}`)).size,
       model,
       medianAbsoluteRelativeError: median(errors),
+      ...(tails.length > 0 ? { tail: Math.max(1, median(tails)) } : {}),
     };
     const known = this.#known(profile.name);
     const cells = scorePair(profile.name, records)?.cells.map(

@@ -15,9 +15,12 @@ import {
   wireBytesPerVector,
 } from '../model/profile.js';
 import { profileOf } from '../model/profiles.js';
+import { type Alternative, alternativesTo, predictedOf } from './alternatives.js';
 import { fieldsOf } from './arguments.js';
 import { type OptimizerContext, type ResolvedContext, resolveContext } from './context.js';
 import { explainRecommendation } from './explanation.js';
+import { frontOf } from './front.js';
+import { extremes } from './pareto.js';
 import { type BindingConstraint, type SearchTask, searchSetting } from './search.js';
 import { type CostSurface, type SurfaceAxes, surfaceOf } from './surface.js';
 
@@ -34,13 +37,6 @@ export interface BatchSizeRequest {
   objective?: Objective;
 }
 
-/** A setting and what to expect of it. */
-export interface PredictedSetting extends Setting {
-  readonly throughputVps: number;
-  readonly batchLatencyMs: number;
-  readonly memoryMb: number;
-}
-
 export interface BatchSizeRecommendation {
   /** Vectors per request. */
   readonly recommendedBatchSize: number;
@@ -51,6 +47,8 @@ export interface BatchSizeRecommendation {
     readonly throughputVps: number;
     /** From sending a request to its acknowledgement, ms. */
     readonly batchLatencyMs: number;
+    /** 95th percentile of the same, ms. */
+    readonly p95LatencyMs: number;
     /** Held by vectors in flight, all copies counted, MB. */
     readonly memoryMb: number;
   };
@@ -59,7 +57,7 @@ export interface BatchSizeRecommendation {
   /** Range of the rate in which four of five loads should fall, vectors per second. */
   readonly interval: { readonly low: number; readonly high: number };
   readonly bindingConstraint: BindingConstraint;
-  /** Other settings worth knowing, none equal to the recommended one. */
+  /** Points of the Pareto front of rate, p95 latency, memory and number of requests, the recommended one left out. */
   readonly alternatives: readonly Alternative[];
   readonly explanation: string;
   /** What the answer rests on. */
@@ -94,18 +92,26 @@ export class OptimalBatchSizeCalculator {
     const { maxMemoryBytes, maxConcurrency, itemCount } = task.limits;
     const answer = searchSetting(this.#context.kernels, task);
     const { chosen } = answer;
-    const predicted = toPredicted(chosen, ceilingVps);
+    const front = frontOf(task, answer);
+    const predict = (setting: Setting & { vectorsPerSecond: number }) =>
+      predictedOf(setting, task, prediction);
+    const predicted = predict(chosen);
     const interval = rateInterval(predicted.throughputVps, prediction.logDeviation);
     const usualGuess = {
       ...USUAL_GUESS,
       batchSize: Math.min(USUAL_GUESS.batchSize, itemCount, rowLimit(prediction.limits)),
     };
+    const alternatives = alternativesTo(
+      predicted,
+      [...extremes(front)].map(([point, merits]) => ({ ...predict(point), merits })),
+    );
     return {
       recommendedBatchSize: chosen.batchSize,
       recommendedConcurrency: chosen.concurrency,
       predicted: {
         throughputVps: predicted.throughputVps,
         batchLatencyMs: predicted.batchLatencyMs,
+        p95LatencyMs: predicted.p95LatencyMs,
         memoryMb: predicted.memoryMb,
       },
       confidence: prediction.confidence,
@@ -114,13 +120,7 @@ export class OptimalBatchSizeCalculator {
         high: Math.max(predicted.throughputVps, Math.min(interval.high, ceilingVps)),
       },
       bindingConstraint: answer.binding,
-      alternatives: alternatives(predicted, [
-        { ...toPredicted(answer.fastest, ceilingVps), why: 'the highest rate predicted within the limits' },
-        {
-          ...toPredicted(answer.lean, ceilingVps),
-          why: 'the fewest vectors in flight for three quarters of that rate',
-        },
-      ]),
+      alternatives,
       explanation: explainRecommendation({
         profile,
         dimension,
@@ -128,6 +128,7 @@ export class OptimalBatchSizeCalculator {
         rate: predicted.throughputVps,
         usualGuess: { ...usualGuess, vectorsPerSecond: vectorsPerSecond(cost, usualGuess) },
         unlimited: answer.unlimited,
+        front: { size: front.length, alternative: alternatives[0], chosen: predicted },
         binding: answer.binding,
         gainIfRelaxed: answer.gainIfRelaxed,
         objective,
@@ -221,30 +222,6 @@ type BatchSizeTask = SearchTask & {
 };
 
 const rowLimit = (limits: RequestLimits): number => limits.maxRows ?? Number.POSITIVE_INFINITY;
-
-function toPredicted(
-  cell: Setting & { vectorsPerSecond: number; memoryBytes: number },
-  ceilingVps: number,
-): PredictedSetting {
-  const throughputVps = Math.min(cell.vectorsPerSecond, ceilingVps);
-  return {
-    batchSize: cell.batchSize,
-    concurrency: cell.concurrency,
-    throughputVps,
-    // Little's law: what the path delays, the requests wait.
-    batchLatencyMs: (1000 * cell.batchSize * cell.concurrency) / throughputVps,
-    memoryMb: cell.memoryBytes / 1e6,
-  };
-}
-
-type Alternative = PredictedSetting & { readonly why: string };
-
-/** Those that are not the chosen setting, nor worse than it in both rate and memory. */
-function alternatives(chosen: PredictedSetting, settings: readonly Alternative[]): Alternative[] {
-  return settings.filter(
-    (s) => s.throughputVps > chosen.throughputVps * 1.001 || s.memoryMb < chosen.memoryMb,
-  );
-}
 
 function checkRequest(request: BatchSizeRequest): BatchSizeRequest {
   fieldsOf(request, 'request');

@@ -13,6 +13,12 @@ export interface RecommendationFacts {
   readonly rate: number;
   readonly usualGuess: Setting & { vectorsPerSecond: number };
   readonly unlimited: Setting & { vectorsPerSecond: number };
+  /** The Pareto front that the choice is on: its size, and the first of the alternatives on it. */
+  readonly front: {
+    readonly size: number;
+    readonly chosen: FrontFacts;
+    readonly alternative: (FrontFacts & { readonly why: string }) | undefined;
+  };
   readonly binding: BindingConstraint;
   readonly gainIfRelaxed: number;
   readonly requestBytes: number;
@@ -31,6 +37,8 @@ export interface RecommendationFacts {
   readonly measured: boolean;
 }
 
+type FrontFacts = Setting & { throughputVps: number; p95LatencyMs: number; memoryMb: number };
+
 export const formatVectors = (count: number): string =>
   `${formatCount(count)} ${count === 1 ? 'vector' : 'vectors'}`;
 
@@ -46,6 +54,7 @@ export function explainRecommendation(facts: RecommendationFacts): string {
     `${formatSetting(chosen)}: about ${formatCount(rate)} vectors/s in requests of ${formatBytes(facts.requestBytes)}.`,
     boundSentence(facts),
     gainSentence(facts),
+    frontSentence(facts.front),
     `Vectors in flight take ${formatBytes(chosen.memoryBytes)}; the loading process should peak near ${formatCount(facts.processPeakMb)} MB.`,
     guessSentence(facts),
     `Based on the ${facts.basis}.`,
@@ -88,6 +97,18 @@ function boundSentence({
     case 'io':
       return `The path bound it: it carries at most ${formatCount(bounds.ceilingVps)} vectors/s of ${dimension} dimensions, and no smaller setting is sure to fill it.`;
   }
+}
+
+/** What a front means, and what its first alternative trades. */
+function frontSentence({ size, chosen, alternative }: RecommendationFacts['front']): string {
+  const respects = 'in rate, p95 latency, memory and number of requests at once';
+  const standing =
+    size > 1
+      ? `It is one of ${formatCount(size)} settings that none beats ${respects}.`
+      : `No other setting is unbeaten ${respects}.`;
+  if (!alternative) return standing;
+  const share = (value: (of: FrontFacts) => number) => formatPercent(value(alternative) / value(chosen));
+  return `${standing} Another has ${alternative.why}: ${formatSetting(alternative)}, with ${share((of) => of.throughputVps)} of the rate, ${share((of) => of.p95LatencyMs)} of the p95 latency and ${share((of) => of.memoryMb)} of the memory.`;
 }
 
 /** Who says so: the database, its vendor, or this machine's records. */

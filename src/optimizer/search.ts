@@ -1,5 +1,5 @@
 import { VectorBatchError } from '../core/errors.js';
-import type { Objective } from '../core/types.js';
+import type { Objective, Setting } from '../core/types.js';
 import { formatBytes } from '../core/units.js';
 import {
   Grid,
@@ -72,6 +72,10 @@ export interface SearchAnswer {
   readonly bestCost: number;
   /** Cells that cost up to this share more count as equally good. */
   readonly tolerance: number;
+  /** The settings that were considered. */
+  readonly axes: Pick<GridRequest, 'batchSizes' | 'concurrencies'>;
+  /** What was measured of the very pair decided, not its cost model. */
+  readonly isByShares: boolean;
 }
 
 /** A grid search but for the objective. */
@@ -106,13 +110,15 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
   const lean = grid.search({ ...byRateAlone, plateauTolerance: Math.max(slack, LEAN_TOLERANCE) }).plateau!;
 
   const byRate = task.objective === 'performance' || io;
-  const chosenGrid = byRate ? grid : new Grid(kernels, { ...request, ...upTo(request, fastest) });
+  const axes = byRate ? request : { ...request, ...upTo(request, fastest) };
+  const chosenGrid = byRate ? grid : new Grid(kernels, axes);
   const question = byRate
     ? { ...byRateAlone, plateauTolerance: slack }
     : { ...request, weights: WEIGHTS[task.objective] };
   const result = byRate && slack === PLATEAU_TOLERANCE ? rate : chosenGrid.search(question);
   const measured = task.objective === 'performance' && !io && task.shares;
-  const chosen = (measured && bestMeasured(task, measured)) || result.plateau!;
+  const byShares = measured ? bestMeasured(task, measured) : undefined;
+  const chosen = byShares ?? unbeaten(task, axes, result.plateau!);
 
   let binding: BindingConstraint = io ? 'io' : result.binding;
   let gainIfRelaxed = 1;
@@ -137,35 +143,63 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
     references: result.references,
     bestCost: result.best!.cost,
     tolerance: byRate ? slack : PLATEAU_TOLERANCE,
+    axes,
+    isByShares: byShares !== undefined,
   };
+}
+
+/** A larger batch with fewer requests in flight, as many vectors, and no lower rate is better in every respect. */
+function unbeaten(task: SearchTask, axes: SearchAnswer['axes'], cell: GridCell): GridCell {
+  const { cost } = task;
+  const isAllowed = allowedBy(task);
+  const concurrencies = Array.from(axes.concurrencies);
+  let best = cell;
+  for (const batchSize of Array.from(axes.batchSizes)) {
+    const setting = { batchSize, concurrency: (cell.batchSize * cell.concurrency) / batchSize };
+    if (batchSize <= best.batchSize || !concurrencies.includes(setting.concurrency)) continue;
+    const rate = vectorsPerSecond(cost, setting);
+    if (rate < best.vectorsPerSecond || !isAllowed(setting)) continue;
+    best = { ...best, ...setting, vectorsPerSecond: rate, latencyMs: latencyMs(cost, setting) };
+  }
+  return best;
 }
 
 /** The setting whose expected share of the best is largest within the limits; of those as good as it, the smallest. */
 function bestMeasured(task: SearchTask, shares: readonly number[]): GridCell | undefined {
-  const { profile, dimension, cost, limits } = task;
-  const bytesPerVector = inFlightBytesPerVector(profile, dimension);
-  const allowed = (value: number, most: number | undefined) => value <= (most ?? Number.POSITIVE_INFINITY);
+  const { profile, dimension, cost } = task;
+  const isAllowed = allowedBy(task);
   const nodes = shares.flatMap((share, node) => {
     const setting = settingAt(node);
-    const { batchSize, concurrency } = setting;
-    const inFlight = batchSize * concurrency;
-    const isAllowed =
-      allowed(batchSize, limits.maxRows) &&
-      allowed(requestBytes(profile, dimension, batchSize), limits.maxRequestBytes) &&
-      allowed(inFlight * bytesPerVector, limits.maxMemoryBytes) &&
-      allowed(latencyMs(cost, setting), limits.maxLatencyMs) &&
-      allowed(concurrency, limits.maxConcurrency) &&
-      allowed(inFlight, limits.itemCount);
-    return isAllowed ? [{ ...setting, share, inFlight }] : [];
+    return isAllowed(setting) ? [{ setting, share, inFlight: setting.batchSize * setting.concurrency }] : [];
   });
   const best = Math.max(...nodes.map((node) => node.share));
   const asGood = nodes.filter((node) => node.share >= best - SHARE_TOLERANCE);
   if (asGood.length === 0) return undefined;
-  const { batchSize, concurrency, inFlight } = asGood.reduce((a, b) => (b.inFlight < a.inFlight ? b : a));
-  const setting = { batchSize, concurrency };
+  const { setting, inFlight } = asGood.reduce((a, b) =>
+    b.inFlight < a.inFlight || (b.inFlight === a.inFlight && b.share >= a.share) ? b : a,
+  );
   return {
     ...{ ...setting, cost: 1, latencyMs: latencyMs(cost, setting) },
-    ...{ vectorsPerSecond: vectorsPerSecond(cost, setting), memoryBytes: inFlight * bytesPerVector },
+    vectorsPerSecond: vectorsPerSecond(cost, setting),
+    memoryBytes: inFlight * inFlightBytesPerVector(profile, dimension),
+  };
+}
+
+/** Whether a setting obeys every limit of a task. */
+export function allowedBy({ profile, dimension, cost, limits }: SearchTask): (setting: Setting) => boolean {
+  const bytesPerVector = inFlightBytesPerVector(profile, dimension);
+  const within = (value: number, most: number | undefined) => most === undefined || value <= most;
+  return (setting) => {
+    const { batchSize, concurrency } = setting;
+    const inFlight = batchSize * concurrency;
+    return (
+      within(batchSize, limits.maxRows) &&
+      within(requestBytes(profile, dimension, batchSize), limits.maxRequestBytes) &&
+      within(inFlight * bytesPerVector, limits.maxMemoryBytes) &&
+      (limits.maxLatencyMs === undefined || latencyMs(cost, setting) <= limits.maxLatencyMs) &&
+      within(concurrency, limits.maxConcurrency) &&
+      within(inFlight, limits.itemCount)
+    );
   };
 }
 

@@ -144,6 +144,7 @@ function sizeAnswer(answer: BatchSizeRecommendation): CalculateSizeAnswer {
     predicted: {
       throughput_vps: predicted.throughputVps,
       batch_latency_ms: predicted.batchLatencyMs,
+      p95_latency_ms: predicted.p95LatencyMs,
       memory_mb: predicted.memoryMb,
     },
     confidence: answer.confidence,
@@ -154,6 +155,7 @@ function sizeAnswer(answer: BatchSizeRecommendation): CalculateSizeAnswer {
       concurrency: alternative.concurrency,
       throughput_vps: alternative.throughputVps,
       batch_latency_ms: alternative.batchLatencyMs,
+      p95_latency_ms: alternative.p95LatencyMs,
       memory_mb: alternative.memoryMb,
       why: alternative.why,
     })),

@@ -42,6 +42,7 @@ export type CalculateSizeBody = Static<typeof CalculateSizeBody>;
 const Predicted = {
   throughput_vps: Type.Number({ description: 'Vectors per second, sustained' }),
   batch_latency_ms: Type.Number({ description: 'From sending a request to its acknowledgement' }),
+  p95_latency_ms: Type.Number({ description: '95th percentile of the same' }),
   memory_mb: Type.Number({ description: 'Held by vectors in flight, all copies counted' }),
 };
 
@@ -60,8 +61,9 @@ export const CalculateSizeAnswer = Type.Object({
       batch_size: Type.Integer(),
       concurrency: Type.Integer(),
       ...Predicted,
-      why: Type.String(),
+      why: Type.String({ description: 'What it is good for' }),
     }),
+    { description: 'Other points of the Pareto front of rate, p95 latency, memory and number of requests' },
   ),
   explanation: Type.String(),
   model: Type.Object({

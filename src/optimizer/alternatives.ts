@@ -1,0 +1,69 @@
+import type { Setting } from '../core/types.js';
+import { inFlightBytesPerVector } from '../model/memory.js';
+import type { Prediction } from '../model/performance.js';
+import type { Merit } from './pareto.js';
+import type { SearchTask } from './search.js';
+
+/** A setting and what to expect of it. */
+export interface PredictedSetting extends Setting {
+  readonly throughputVps: number;
+  readonly batchLatencyMs: number;
+  /** 95th percentile of the same, ms. */
+  readonly p95LatencyMs: number;
+  readonly memoryMb: number;
+}
+
+/** Another setting that none beats in rate, p95 latency, memory and number of requests at once. */
+export interface Alternative extends PredictedSetting {
+  /** What it is good for. */
+  readonly why: string;
+}
+
+/** What to expect of a setting. */
+export function predictedOf(
+  { batchSize, concurrency, vectorsPerSecond }: Setting & { vectorsPerSecond: number },
+  { profile, dimension, ceilingVps }: SearchTask & { readonly ceilingVps: number },
+  { tail }: Prediction,
+): PredictedSetting {
+  const throughputVps = Math.min(vectorsPerSecond, ceilingVps);
+  // Little's law: what the path delays, the requests wait.
+  const batchLatencyMs = (1000 * batchSize * concurrency) / throughputVps;
+  return {
+    ...{ batchSize, concurrency, throughputVps, batchLatencyMs },
+    p95LatencyMs: tail * batchLatencyMs,
+    memoryMb: (batchSize * concurrency * inFlightBytesPerVector(profile, dimension)) / 1e6,
+  };
+}
+
+const MERIT: Record<Merit, string> = {
+  rate: 'the highest rate predicted within the limits',
+  latency: 'the quickest requests for half of the highest rate',
+  memory: 'the fewest vectors in flight for three quarters of the highest rate',
+  requests: 'the fewest requests for nine tenths of the highest rate',
+};
+
+/** A rate that is higher by less than this is no other. */
+const WORTH_SAYING = 1.001;
+
+/** What the points are good for, but for those that only seem better than the choice: one that may not fill the path. */
+export function alternativesTo(
+  chosen: PredictedSetting,
+  points: readonly (PredictedSetting & { merits: readonly Merit[] })[],
+): Alternative[] {
+  return points.flatMap((one) => {
+    const { merits, ...point } = one;
+    const isAsFast =
+      merits.every((merit) => merit === 'rate') && point.throughputVps < WORTH_SAYING * chosen.throughputVps;
+    if (isAsFast || dominates(point, chosen) || dominates(chosen, point)) return [];
+    if (points.some((other) => dominates(other, one))) return [];
+    return [{ ...point, why: merits.map((merit) => MERIT[merit]).join(' and ') }];
+  });
+}
+
+/** No worse in anything; settings that differ in nothing dominate each other. */
+const dominates = (a: PredictedSetting, b: PredictedSetting): boolean =>
+  a !== b &&
+  a.throughputVps >= b.throughputVps &&
+  a.p95LatencyMs <= b.p95LatencyMs &&
+  a.memoryMb <= b.memoryMb &&
+  a.batchSize >= b.batchSize;

@@ -1,0 +1,121 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { OBJECTIVES } from '../../src/core/types.js';
+import { Kernels } from '../../src/kernels/kernels.js';
+import { PerformanceModel } from '../../src/model/performance.js';
+import { PROFILES } from '../../src/model/profiles.js';
+import { OptimalBatchSizeCalculator } from '../../src/optimizer/batch-size-calculator.js';
+import { extremes, paretoFront } from '../../src/optimizer/pareto.js';
+import { loadSweeps } from '../model/sweeps.js';
+
+const kernels = Kernels.load();
+const model = new PerformanceModel();
+model.train([...loadSweeps().values()].flat());
+const cold = new OptimalBatchSizeCalculator({ kernels });
+const taught = new OptimalBatchSizeCalculator({ kernels, model });
+
+const loads = fc.record({
+  itemCount: fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 1e8 })),
+  vectorDimension: fc.oneof(fc.constantFrom(128, 768), fc.integer({ min: 1, max: 4096 })),
+  databaseType: fc.constantFrom(...PROFILES.map(({ name }) => name)),
+  systemResources: fc.record({
+    availableMemoryMb: fc.integer({ min: 100, max: 64_000 }),
+    cpuCores: fc.integer({ min: 1, max: 64 }),
+    ioBandwidthMbps: fc.integer({ min: 1, max: 10_000 }),
+  }),
+  objective: fc.constantFrom(...OBJECTIVES),
+});
+
+interface Point {
+  readonly batchSize: number;
+  readonly throughputVps: number;
+  readonly p95LatencyMs: number;
+  readonly memoryMb: number;
+}
+
+/** No worse in anything, and better in something by more than rounding. */
+function dominates(a: Point, b: Point): boolean {
+  const ratios = [
+    a.throughputVps / b.throughputVps,
+    b.p95LatencyMs / a.p95LatencyMs,
+    b.memoryMb / a.memoryMb,
+    a.batchSize / b.batchSize,
+  ];
+  return ratios.every((ratio) => ratio > 1 - 1e-9) && ratios.some((ratio) => ratio > 1 + 1e-9);
+}
+
+describe('the alternatives of a recommendation', () => {
+  it.each([
+    ['untaught', cold],
+    ['taught by the sweeps', taught],
+  ])('are beaten neither by each other nor by the choice, nor beat it (%s)', async (_, calculator) => {
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(loads, async (load) => {
+        const answer = await calculator.calculateOptimalBatchSize(load);
+        const chosen = { batchSize: answer.recommendedBatchSize, ...answer.predicted };
+        const points = [chosen, ...answer.alternatives];
+        count += answer.alternatives.length;
+        for (const a of points) for (const b of points) expect(a !== b && dominates(a, b)).toBe(false);
+        for (const { why } of answer.alternatives) expect(why).toMatch(/^the /);
+        expect(answer.explanation).toContain(
+          answer.alternatives[0]?.why ?? 'in rate, p95 latency, memory and number of requests at once',
+        );
+      }),
+      { seed: 21, numRuns: 300 },
+    );
+    expect(count).toBeGreaterThan(300);
+  });
+
+  it('hold the fastest, the quickest, the leanest and the one with the fewest requests', () => {
+    const point = (batchSize: number, concurrency: number, vectorsPerSecond: number) => ({
+      ...{ batchSize, concurrency, vectorsPerSecond },
+    });
+    const fastest = point(1024, 4, 1000);
+    const lean = point(256, 1, 800);
+    const large = point(8192, 1, 900);
+    const quick = point(64, 1, 500);
+    expect([...extremes([fastest, lean, large, quick, point(1, 1, 10)])]).toEqual([
+      [fastest, ['rate']],
+      [quick, ['latency']],
+      [lean, ['memory']],
+      [large, ['requests']],
+    ]);
+  });
+});
+
+describe('the front', () => {
+  it('is all settings that no other beats, and no more', () => {
+    const batchSizes = [1, 2, 3, 4, 8, 16];
+    const concurrencies = [1, 2, 3, 4, 8];
+    const rate = fc.oneof(
+      fc.constant(0),
+      fc.integer({ min: 1, max: 6 }),
+      fc.double({ min: 0.1, max: 6, noNaN: true }),
+    );
+    fc.assert(
+      fc.property(fc.array(rate, { minLength: 30, maxLength: 30 }), (values) => {
+        const settings = batchSizes.flatMap((batchSize, i) =>
+          concurrencies.map((concurrency, j) => ({
+            ...{ batchSize, concurrency, vectorsPerSecond: values[5 * i + j]! },
+          })),
+        );
+        const allowed = settings.filter(({ vectorsPerSecond }) => vectorsPerSecond > 0);
+        const inFlight = (s: (typeof settings)[0]) => s.batchSize * s.concurrency;
+        const slow = allowed.filter(
+          (a) =>
+            !allowed.some(
+              (b) =>
+                a !== b &&
+                b.vectorsPerSecond >= a.vectorsPerSecond &&
+                inFlight(b) / b.vectorsPerSecond <= inFlight(a) / a.vectorsPerSecond &&
+                inFlight(b) <= inFlight(a) &&
+                b.batchSize >= a.batchSize,
+            ),
+        );
+        expect(paretoFront({ batchSizes, concurrencies, rates: Float64Array.from(values) })).toEqual(slow);
+      }),
+      { seed: 22, numRuns: 500 },
+    );
+  });
+});
