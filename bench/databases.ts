@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasChroma, startChroma } from '../test/servers/chroma.js';
 
-/** A database that runs from the registry alone. */
+/** A database that its npm packages alone run. */
 export interface Database {
   readonly name: string;
   /** Vectors of one load, by dimension: some seconds with 100 in a request. */

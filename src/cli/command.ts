@@ -14,6 +14,8 @@ export interface OptionHelp {
 
 /** What a command's code gets: parsed words and the two streams. */
 export interface Invocation {
+  /** The command's usage line, for messages. */
+  usage: string;
   positionals: string[];
   /** The option's text, or undefined where it was not given. */
   text(name: string): string | undefined;
@@ -31,6 +33,8 @@ export interface Command {
   usage: string;
   /** How many words besides options it takes. */
   positionals: number | { readonly min: number };
+  /** What the words and options mean that the usage line does not say. */
+  note?: string;
   options: OptionHelp[];
   /** Returns the exit code. */
   run(invocation: Invocation): Promise<number>;
@@ -38,7 +42,7 @@ export interface Command {
 
 const COMMON: OptionHelp[] = [
   { name: 'json', text: 'print one JSON document on stdout and nothing else there' },
-  { name: 'help', text: 'print this help' },
+  { name: 'help', text: 'print this help (also -h)' },
 ];
 
 export function helpText(name: string, command: Command): string {
@@ -47,7 +51,8 @@ export function helpText(name: string, command: Command): string {
   );
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
   const lines = rows.map(([left, right]) => `  ${left.padEnd(width)}${right}`);
-  return `vbo ${name}: ${command.summary}\n\nUsage: vbo ${command.usage}\n\nOptions:\n${lines.join('\n')}\n`;
+  const note = command.note ? `\n\n${command.note}` : '';
+  return `vbo ${name}: ${command.summary}\n\nUsage: vbo ${command.usage}${note}\n\nOptions:\n${lines.join('\n')}\n`;
 }
 
 /**
@@ -63,13 +68,16 @@ export function parseInvocation(
   for (const option of [...command.options, ...COMMON]) {
     options[option.name] = { type: option.value ? 'string' : 'boolean', multiple: option.many === true };
   }
+  options.help!.short = 'h';
   const many = new Set(command.options.filter((option) => option.many).map((option) => `--${option.name}`));
   let parsed: ReturnType<typeof parseArgs>;
   try {
     parsed = parseArgs({ args: spread(words, many), options, allowPositionals: true, strict: true });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('. ')[0]! : String(cause);
-    throw new VectorBatchError('VBO_ERR_USAGE', `${reason}. See vbo ${name} --help.`, { cause });
+    throw new VectorBatchError('VBO_ERR_USAGE', `${reason.replace(/\.$/, '')}. See vbo ${name} --help.`, {
+      cause,
+    });
   }
   const { values, positionals } = parsed;
   const help = values.help === true;
@@ -86,6 +94,7 @@ export function parseInvocation(
   const json = values.json === true;
   return {
     help,
+    usage: command.usage,
     positionals,
     json,
     text: (option) => values[option] as string | undefined,
@@ -115,7 +124,7 @@ export function numberOption(invocation: Invocation, name: string, fallback?: nu
   const text = invocation.text(name);
   if (text === undefined) {
     if (fallback !== undefined) return fallback;
-    throw new VectorBatchError('VBO_ERR_USAGE', `--${name} is missing.`);
+    throw missing(invocation, name);
   }
   const value = Number(text);
   if (text.trim() === '' || Number.isNaN(value)) {
@@ -127,6 +136,9 @@ export function numberOption(invocation: Invocation, name: string, fallback?: nu
 /** @throws VBO_ERR_USAGE if the option was not given. */
 export function requiredText(invocation: Invocation, name: string): string {
   const text = invocation.text(name);
-  if (text === undefined) throw new VectorBatchError('VBO_ERR_USAGE', `--${name} is missing.`);
+  if (text === undefined) throw missing(invocation, name);
   return text;
 }
+
+const missing = ({ usage }: Invocation, name: string): VectorBatchError =>
+  new VectorBatchError('VBO_ERR_USAGE', `--${name} is missing. Usage: vbo ${usage}`);

@@ -1,9 +1,9 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { checkOneOf } from '../core/check.js';
 import { systemClock } from '../core/clock.js';
-import { VectorBatchError } from '../core/errors.js';
+import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { Random } from '../core/random.js';
-import { formatBytes, formatCount, formatDuration, parseBytes } from '../core/units.js';
+import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import type { Source } from '../ingest/ports.js';
 import { Kernels } from '../kernels/kernels.js';
 import { KernelPool } from '../pool/pool.js';
@@ -16,16 +16,16 @@ import { type Command, EXIT, requiredText } from './command.js';
 import { errorLine } from './error-line.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine } from './progress-line.js';
-import { COLUMN_OPTIONS, openFileSource } from './source-options.js';
+import { COLUMN_OPTIONS, FILE_NOTE, MEMORY_OPTION, memoryOption, openFileSource } from './source-options.js';
 
-const DEFAULT_MEMORY = '512MB';
 const MOST_CHUNK_BYTES = 8_000_000;
 const MOST_SAMPLE_ROWS = 10_000;
 
 const command: Command = {
-  summary: 'packs and quantizes a file of vectors',
-  usage: 'compact IN OUT --encoding int8 [--calibration vector] [--memory 512MB] [--report]',
+  summary: 'packs and quantizes a file of vectors into one compact file',
+  usage: 'compact FILE OUT --encoding int8 [--calibration vector] [--memory 512MB] [--report]',
   positionals: 2,
+  note: FILE_NOTE,
   options: [
     { name: 'encoding', value: 'NAME', text: ENCODING_NAMES.join(', ') },
     {
@@ -33,7 +33,7 @@ const command: Command = {
       value: 'NAME',
       text: `of int8: ${CALIBRATION_NAMES.join(', ')} (default ${DEFAULT_CALIBRATION})`,
     },
-    { name: 'memory', value: 'BYTES', text: `most bytes to hold at once (default ${DEFAULT_MEMORY})` },
+    MEMORY_OPTION,
     { name: 'report', text: `also measure recall@10 on a sample` },
     ...COLUMN_OPTIONS.filter(({ name }) => name === 'vector-column'),
   ],
@@ -45,7 +45,7 @@ const command: Command = {
       wanted === undefined
         ? { encoding }
         : { encoding, calibration: checkOneOf(wanted, '--calibration', CALIBRATION_NAMES) };
-    const memoryBytes = parseBytes(invocation.text('memory') ?? DEFAULT_MEMORY, '--memory');
+    const memoryBytes = memoryOption(invocation);
     const chunkBytes = Math.max(65_536, Math.min(MOST_CHUNK_BYTES, Math.floor(memoryBytes / 8)));
     const open = () => openFileSource(input, invocation, { memoryBytes, chunkBytes, payloadColumns: [] });
     const kernels = Kernels.shared();
@@ -118,7 +118,9 @@ async function compactFile(
   const source = await openInput();
   // The finished file appears at once or not at all.
   const partial = `${output}.partial`;
-  const file = await open(partial, 'w');
+  const file = await open(partial, 'w').catch((error) => {
+    throw toVectorBatchError(error, 'VBO_ERR_FILE_NOT_FOUND', `Cannot write ${output}`);
+  });
   try {
     const write = async (bytes: Uint8Array, position: number) => {
       for (let from = 0; from < bytes.byteLength; ) {

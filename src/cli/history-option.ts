@@ -12,7 +12,7 @@ const DEFAULT_PATH = defaultHistoryPath({ env: process.env, platform: process.pl
 export const HISTORY_OPTION: OptionHelp = {
   name: 'history',
   value: 'FILE',
-  text: `what was measured before and is now; ${NO_HISTORY}: nothing (VBO_HISTORY, default ${DEFAULT_PATH})`,
+  text: `the records of loads and tunings; ${NO_HISTORY}: do without (default: VBO_HISTORY, else ${DEFAULT_PATH})`,
 };
 
 /** Warnings on stderr, whatever else is there. */

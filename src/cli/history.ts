@@ -7,9 +7,10 @@ import { type Command, EXIT, type Invocation, numberOption } from './command.js'
 import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 
 const command: Command = {
-  summary: 'what has been recorded: statistics, import, export',
+  summary: 'what was recorded of loads and tunings: statistics, import, export',
   usage: 'history [stats | import FILE... | export FILE] [--database NAME] [--dim D] [--history FILE]',
   positionals: { min: 0 },
+  note: 'FILE holds execution records, one a line (.ndjson, .jsonl) or in Parquet (.parquet).',
   options: [
     { name: 'database', value: 'NAME', text: 'only this one’s records' },
     { name: 'dim', value: 'D', text: 'only records of this dimension' },
@@ -18,15 +19,25 @@ const command: Command = {
   async run(invocation) {
     const [action = 'stats', ...files] = invocation.positionals;
     const work = ACTIONS[action];
-    if (!work || (action === 'stats' ? files.length > 0 : files.length === 0)) {
-      throw new VectorBatchError('VBO_ERR_USAGE', `Usage: vbo ${command.usage}`);
+    if (!work) throw wrongUsage(`Unknown action ${JSON.stringify(action)}`);
+    if (action === 'stats' ? files.length > 0 : files.length === 0) {
+      throw wrongUsage(
+        action === 'stats' ? 'vbo history stats takes no files' : `vbo history ${action} needs a file`,
+      );
     }
     await using history = await openHistory(invocation, action === 'import' ? 'write' : 'read', warnings());
-    if (!history) throw new VectorBatchError('VBO_ERR_FILE_NOT_FOUND', 'There is no history yet.');
+    if (!history)
+      throw new VectorBatchError(
+        'VBO_ERR_FILE_NOT_FOUND',
+        'There is no history yet: loads, tunings and vbo train begin one.',
+      );
     await work(history, invocation, files);
     return EXIT.done;
   },
 };
+
+const wrongUsage = (what: string): VectorBatchError =>
+  new VectorBatchError('VBO_ERR_USAGE', `${what}. Usage: vbo ${command.usage}`);
 
 type Action = (history: History, invocation: Invocation, files: readonly string[]) => Promise<void>;
 
@@ -61,7 +72,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     );
   },
   async export(history, invocation, files) {
-    if (files.length > 1) throw new VectorBatchError('VBO_ERR_USAGE', `Usage: vbo ${command.usage}`);
+    if (files.length > 1) throw wrongUsage(`vbo history export takes one file, ${files.length} given`);
     const report = await history.exportFile(files[0]!, filterOf(invocation));
     invocation.answer(
       { history: history.path, ...report },

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { VectorBatchError } from '../core/errors.js';
 import { silentLogger } from '../core/logger.js';
 import { METRICS, type Metric, type Setting } from '../core/types.js';
-import { formatBytes, formatCount, formatDuration, parseBytes } from '../core/units.js';
+import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import type { PolicyName } from '../ingest/options.js';
 import type { IngestReport } from '../ingest/report.js';
 import { openSink, SINK_SCHEMES } from '../sinks/index.js';
@@ -14,6 +14,9 @@ import { interruptible } from './interrupt.js';
 import { ProgressLine, progressText } from './progress-line.js';
 import {
   COLUMN_OPTIONS,
+  FILE_NOTE,
+  MEMORY_OPTION,
+  memoryOption,
   nameBeside,
   openFileSource,
   type SourceSummary,
@@ -21,14 +24,13 @@ import {
   summaryText,
 } from './source-options.js';
 
-const DEFAULT_MEMORY = '512MB';
-
 const command: Command = {
   summary:
-    'loads a file (or a directory of files) of vectors into a database, adapting batch size and concurrency',
+    'loads a file or a directory of vectors into a database, adapting batch size and concurrency as it goes',
   usage:
     'ingest FILE --to URL [--metric cosine] [--memory 512MB] [--fixed BxC] [--ledger FILE] [--resume] [--dead-letters FILE]',
   positionals: 1,
+  note: FILE_NOTE,
   options: [
     {
       name: 'to',
@@ -36,11 +38,7 @@ const command: Command = {
       text: `the database: ${SINK_SCHEMES.map((scheme) => `${scheme}://`).join(', ')}`,
     },
     { name: 'metric', value: 'NAME', text: `${METRICS.join(', ')} (default cosine)` },
-    {
-      name: 'memory',
-      value: 'BYTES',
-      text: `most bytes of vectors to hold at once (default ${DEFAULT_MEMORY})`,
-    },
+    MEMORY_OPTION,
     { name: 'fixed', value: 'BxC', text: 'do not adapt: B vectors per request, C in flight, e.g. 1000x2' },
     { name: 'policy', value: 'NAME', text: 'who adapts: model-guided (default), gradient, aimd or dqn' },
     {
@@ -63,7 +61,7 @@ const command: Command = {
   ],
   async run(invocation) {
     const [file] = invocation.positionals as [string];
-    const memoryBudgetBytes = parseBytes(invocation.text('memory') ?? DEFAULT_MEMORY, '--memory');
+    const memoryBudgetBytes = memoryOption(invocation);
     const fixed = fixedOption(invocation);
     const url = invocation.flag('dry-run') ? 'null://' : requiredText(invocation, 'to');
     const policy = invocation.text('policy');

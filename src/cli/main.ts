@@ -43,8 +43,10 @@ function version(): string {
 }
 
 async function main(words: string[]): Promise<number> {
-  const [name, ...rest] = words;
-  if (name === undefined || name === '--help' || name === 'help') {
+  // `vbo help tune` is `vbo tune --help`.
+  const [name, ...rest] =
+    words[0] === 'help' && words[1] !== undefined ? [words[1], '--help', ...words.slice(2)] : words;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(await overview());
     return name === undefined ? EXIT.usage : EXIT.done;
   }
@@ -58,7 +60,7 @@ async function main(words: string[]): Promise<number> {
       const known = Object.keys(COMMANDS).join(', ');
       throw new VectorBatchError(
         'VBO_ERR_USAGE',
-        `Unknown command ${JSON.stringify(name)}; expected one of ${known}.`,
+        `Unknown command ${JSON.stringify(name)}; expected one of ${known}. See vbo --help.`,
       );
     }
     const command = (await load()).default;

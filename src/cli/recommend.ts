@@ -1,7 +1,8 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { OBJECTIVES } from '../core/types.js';
-import { formatBytes, formatCount } from '../core/units.js';
+import { formatBytes, formatCount, parseBytes } from '../core/units.js';
 import { toWire } from '../core/wire.js';
+import { PROFILES } from '../model/profiles.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, numberOption, requiredText } from './command.js';
 import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
@@ -16,6 +17,13 @@ function machineMemoryMb(): number {
   return Math.floor((constrained > 0 ? Math.min(constrained, total) : total) / 1e6);
 }
 
+/** MB of `8192`, or of a size with its unit. */
+function memoryMb(text: string | undefined): number {
+  if (text === undefined) return machineMemoryMb();
+  const megabytes = Number(text);
+  return text.trim() === '' || Number.isNaN(megabytes) ? parseBytes(text, '--memory') / 1e6 : megabytes;
+}
+
 const command: Command = {
   summary: 'one recommendation for a load, and why',
   usage:
@@ -24,8 +32,12 @@ const command: Command = {
   options: [
     { name: 'items', value: 'N', text: 'vectors to load' },
     { name: 'dim', value: 'D', text: 'dimension of a vector' },
-    { name: 'database', value: 'NAME', text: 'qdrant, lancedb, chroma, pgvector, ...' },
-    { name: 'memory', value: 'MB', text: 'available memory, MB (default: this machine’s)' },
+    { name: 'database', value: 'NAME', text: PROFILES.map((profile) => profile.name).join(', ') },
+    {
+      name: 'memory',
+      value: 'MB',
+      text: 'available memory: MB, or with a unit such as 8GB (default: this machine’s)',
+    },
     { name: 'cores', value: 'N', text: 'processor cores (default: this machine’s)' },
     { name: 'io', value: 'MBPS', text: `bandwidth to the database, MB/s (default ${DEFAULT_IO_MBPS})` },
     HISTORY_OPTION,
@@ -44,7 +56,7 @@ const command: Command = {
       vectorDimension: numberOption(invocation, 'dim'),
       databaseType: database,
       systemResources: {
-        availableMemoryMb: numberOption(invocation, 'memory', machineMemoryMb()),
+        availableMemoryMb: memoryMb(invocation.text('memory')),
         cpuCores: numberOption(invocation, 'cores', availableParallelism()),
         ioBandwidthMbps: numberOption(invocation, 'io', DEFAULT_IO_MBPS),
       },

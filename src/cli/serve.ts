@@ -4,7 +4,8 @@ import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { type Command, EXIT, numberOption } from './command.js';
 
 const command: Command = {
-  summary: 'the HTTP service',
+  summary: 'the HTTP service and its dashboard',
+  note: 'Credentials, limits, folders and databases come from VBO_ variables: docs/configuration.md.',
   usage: 'serve [--host HOST] [--port PORT]',
   positionals: 0,
   options: [

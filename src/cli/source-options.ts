@@ -1,4 +1,6 @@
 import { basename, resolve } from 'node:path';
+import { checkNumber } from '../core/check.js';
+import { parseBytes } from '../core/units.js';
 import type { Source } from '../ingest/ports.js';
 import { openSource, type SourceOptions } from '../sources/index.js';
 import type { TableSource } from '../sources/table.js';
@@ -6,6 +8,24 @@ import type { Invocation, OptionHelp } from './command.js';
 
 const MOST_CHUNK_BYTES = 4_194_304;
 const LEAST_CHUNK_BYTES = 65_536;
+
+const DEFAULT_MEMORY = '512MB';
+
+/** What a command's word FILE may be. */
+export const FILE_NOTE = `FILE is .npy, .fvecs, .bvecs, .ndjson, .jsonl, .parquet, .arrow or .feather, each also as .gz, or a directory of such
+files of one dimension.`;
+
+export const MEMORY_OPTION: OptionHelp = {
+  name: 'memory',
+  value: 'BYTES',
+  text: `most bytes of vectors to hold at once (default ${DEFAULT_MEMORY})`,
+};
+
+/** @throws VBO_ERR_USAGE, VBO_ERR_ARGUMENT */
+export const memoryOption = (invocation: Invocation): number =>
+  checkNumber(parseBytes(invocation.text('memory') ?? DEFAULT_MEMORY, '--memory'), '--memory', {
+    ...{ min: 1e6, max: 4e9 },
+  });
 
 /** What says which columns of a file are read. */
 export const COLUMN_OPTIONS: readonly OptionHelp[] = [

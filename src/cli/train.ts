@@ -15,6 +15,7 @@ const MOST_PRINTED = 10;
 const command: Command = {
   summary: 'adds execution records to the history and fits the model to all it holds',
   usage: 'train RECORDS... [--history FILE]',
+  note: 'RECORDS are files of execution records, one a line (.ndjson, .jsonl) or in Parquet (.parquet); see also vbo history.',
   positionals: { min: 1 },
   options: [HISTORY_OPTION],
   async run(invocation) {

@@ -12,7 +12,7 @@ import { errorLine } from './error-line.js';
 import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 import { interruptible } from './interrupt.js';
 import { ProgressLine } from './progress-line.js';
-import { COLUMN_OPTIONS, openFileSource } from './source-options.js';
+import { COLUMN_OPTIONS, FILE_NOTE, openFileSource } from './source-options.js';
 import { surfaceText } from './surface.js';
 import { surfaceSvg } from './surface-svg.js';
 
@@ -21,8 +21,9 @@ const SPECIMEN_BYTES = 512e6;
 
 const command: Command = {
   summary: 'measures a database and finds its best batch size and concurrency',
-  usage: 'tune --to URL --dim D [--source FILE] [--budget 30s] [--exhaustive] [--env OUT.env]',
+  usage: 'tune --to URL (--dim D | --source FILE) [--budget 30s] [--exhaustive] [--env OUT.env]',
   positionals: 0,
+  note: FILE_NOTE,
   options: [
     { name: 'to', value: 'URL', text: 'the database; trials run in scratch collections that are removed' },
     { name: 'dim', value: 'D', text: 'components of a vector (default: those of --source)' },

@@ -1,4 +1,5 @@
 import { decode, encode } from '@msgpack/msgpack';
+import { systemClock } from '../core/clock.js';
 import type { AdaptDimensionAnswer, AdaptDimensionBody } from '../server/schemas/adapt-dimension.js';
 import type { CalculateSizeAnswer, CalculateSizeBody } from '../server/schemas/calculate-size.js';
 import type { AppendAnswer, HistoryAnswer } from '../server/schemas/history.js';
@@ -182,7 +183,7 @@ export class Client {
       const delayMs = retryDelayMs(this.#options, failures, undefined);
       if (delayMs === undefined)
         throw new ServiceError(0, 'VBO_CLIENT_STREAM', 'The stream of events broke off.');
-      await sleep(delayMs, options.signal);
+      await systemClock.sleep(delayMs, options.signal);
     }
   }
 
@@ -260,7 +261,7 @@ export class Client {
             });
       }
       await response?.body?.cancel();
-      await sleep(delayMs, signal);
+      await systemClock.sleep(delayMs, signal);
     }
   }
 
@@ -276,19 +277,4 @@ export class Client {
 function bytesOf(vector: readonly number[] | Float32Array): Uint8Array {
   const floats = vector instanceof Float32Array ? vector : Float32Array.from(vector);
   return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
-}
-
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', onAbort, { once: true });
-  });
 }

@@ -1,10 +1,10 @@
-import { checkNumber } from '../core/check.js';
+import { checkNumber, checkOneOf } from '../core/check.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { VectorBatchError } from '../core/errors.js';
 import { MAX_DIMENSION } from '../core/limits.js';
 import { Random } from '../core/random.js';
 import { median } from '../core/statistics.js';
-import type { BatchExecutionRecord, Metric, Setting } from '../core/types.js';
+import { type BatchExecutionRecord, METRICS, type Metric, type Setting } from '../core/types.js';
 import { formatCount } from '../core/units.js';
 import { type CostModel, latencyMs } from '../model/cost.js';
 import { fitCostModel } from '../model/fit.js';
@@ -92,7 +92,8 @@ class Tuning {
   #prior: CostModel | undefined;
 
   constructor(scratch: ScratchFactory, options: TuneOptions) {
-    const { exhaustive, seed = 1, clock = systemClock, metric = 'cosine', onRecord } = options;
+    const { exhaustive, seed = 1, clock = systemClock, onRecord } = options;
+    const metric = checkOneOf(options.metric ?? 'cosine', 'metric', METRICS);
     const { signal = new AbortController().signal, scratchName = 'vbo_tune' } = options;
     const dimension = checkNumber(options.dimension, 'dimension', {
       min: 1,

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { closed, DatabaseName } from './common.js';
-import { ExecutionRecord } from './record.js';
+import { ExecutionRecord, RECORD_EXAMPLE } from './record.js';
 
 const Digits = (most: number, description: string) =>
   Type.Optional(Type.String({ pattern: `^[0-9]{1,${most}}$`, description }));
@@ -26,21 +26,7 @@ export const AppendBody = Type.Object(
   { records: Type.Array(ExecutionRecord, { minItems: 1, maxItems: 10_000 }) },
   {
     ...closed,
-    examples: [
-      {
-        records: [
-          {
-            database_type: 'qdrant',
-            vector_dimension: 768,
-            batch_size: 256,
-            concurrency: 4,
-            item_count: 100_000,
-            throughput_vps: 8200,
-            success: true,
-          },
-        ],
-      },
-    ],
+    examples: [{ records: [RECORD_EXAMPLE] }],
   },
 );
 export type AppendBody = Static<typeof AppendBody>;

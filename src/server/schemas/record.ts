@@ -5,6 +5,19 @@ const Measure = Type.Optional(
   Type.Union([Type.Number({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.Null()]),
 );
 
+/** A record as examples show it. */
+export const RECORD_EXAMPLE = {
+  database_type: 'qdrant',
+  deployment: 'http',
+  vector_dimension: 768,
+  batch_size: 256,
+  concurrency: 4,
+  item_count: 100_000,
+  throughput_vps: 8200,
+  batch_p50_ms: 118,
+  success: true,
+};
+
 /** What a load with one setting achieved; further fields are kept. */
 export const ExecutionRecord = Type.Object(
   {
@@ -26,19 +39,7 @@ export const ExecutionRecord = Type.Object(
   },
   {
     additionalProperties: true,
-    examples: [
-      {
-        database_type: 'qdrant',
-        deployment: 'http',
-        vector_dimension: 768,
-        batch_size: 256,
-        concurrency: 4,
-        item_count: 100_000,
-        throughput_vps: 8200,
-        batch_p50_ms: 118,
-        success: true,
-      },
-    ],
+    examples: [RECORD_EXAMPLE],
   },
 );
 export type ExecutionRecord = Static<typeof ExecutionRecord>;

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { CostModelSchema, closed } from './common.js';
+import { RECORD_EXAMPLE } from './record.js';
 
 /** Records are judged one by one by the model: those that are not valid come back in `refused`. */
 export const TrainBody = Type.Object(
@@ -12,21 +13,7 @@ export const TrainBody = Type.Object(
   },
   {
     ...closed,
-    examples: [
-      {
-        records: [
-          {
-            database_type: 'qdrant',
-            vector_dimension: 768,
-            batch_size: 256,
-            concurrency: 4,
-            item_count: 100_000,
-            throughput_vps: 8200,
-            success: true,
-          },
-        ],
-      },
-    ],
+    examples: [{ records: [RECORD_EXAMPLE] }],
   },
 );
 export type TrainBody = Static<typeof TrainBody>;
