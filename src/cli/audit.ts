@@ -30,7 +30,7 @@ const command: Command = {
     const { isIntact, lines, head, line, problem } = verdict;
     invocation.answer({ ...verdict, head: formatHead(head) }, () =>
       isIntact
-        ? `${lines} lines, as they were written. Head: ${formatHead(head)}`
+        ? `${lines === 1 ? '1 line' : `${lines} lines`}, as written. Head: ${formatHead(head)}`
         : `Line ${line} ${problem}. ${lines} lines before it are as they were written.`,
     );
     return isIntact ? EXIT.done : EXIT.failed;

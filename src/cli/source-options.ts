@@ -12,8 +12,8 @@ const LEAST_CHUNK_BYTES = 65_536;
 const DEFAULT_MEMORY = '512MB';
 
 /** What a command's word FILE may be. */
-export const FILE_NOTE = `FILE is .npy, .fvecs, .bvecs, .ndjson, .jsonl, .parquet, .arrow or .feather, each also as .gz, or a directory of such
-files of one dimension.`;
+export const FILE_NOTE = `FILE is .npy, .fvecs, .bvecs, .ndjson or .jsonl, each also as .gz; .parquet, .arrow or .feather; or a directory of files
+of one of these formats.`;
 
 export const MEMORY_OPTION: OptionHelp = {
   name: 'memory',

@@ -160,4 +160,14 @@ describe('README.md', () => {
     expect(lastLine(stdout)).toMatchObject({ acknowledged: 300, rejected: 0, reconciled: true });
     expect(stdout).toMatch(/^\d+ \d+ /);
   });
+
+  test('its recommendation is what the command prints', async () => {
+    const [block] = codeBlocks('README.md', 'console');
+    const [line, ...printed] = block!.trimEnd().split('\n');
+    const words = line!.replace('$ npx vbo ', '').split(' ');
+    const { stdout } = await run(process.execPath, [MAIN, ...words]);
+    const shown = printed.filter((text) => text !== '...');
+    expect(shown.length).toBeGreaterThan(5);
+    expect(stdout.split('\n').slice(0, shown.length)).toEqual(shown);
+  });
 });
