@@ -1,4 +1,5 @@
 /** `tsx bench/service-server.ts bare|service`: listens on a free port of loopback and prints its URL. For bench/service.ts. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import fastify from 'fastify';
 import { createApp } from '../src/server/app.js';
 import { readServerConfig } from '../src/server/config.js';
@@ -17,6 +18,16 @@ async function bare() {
 const app =
   process.argv[2] === 'bare'
     ? await bare()
-    : await createApp(await VectorBatchOptimizer.create(), readServerConfig({}));
+    : await createApp(await VectorBatchOptimizer.create(), readServerConfig({ VBO_BODY_LIMIT: '300MB' }));
 console.log(`${await app.listen({ host: '127.0.0.1', port: 0 })}${PATH}`);
+// `watch` begins to measure how late the event loop is, `report` says so, ms.
+const delay = monitorEventLoopDelay({ resolution: 1 });
+process.on('message', (word) => {
+  if (word === 'watch') {
+    delay.reset();
+    delay.enable();
+    process.send!('watching');
+  } else
+    process.send!({ p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 });
+});
 process.on('disconnect', () => process.exit());

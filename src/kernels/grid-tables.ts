@@ -72,8 +72,6 @@ export type GridShape = Pick<GridRequest, 'model' | 'batchSizes' | 'concurrencie
 export interface GridAxes {
   readonly rows: number;
   readonly columns: number;
-  /** b, service: 2 x rows. */
-  readonly services: Float64Array;
   /** c, v, u: 3 x columns. */
   readonly columnTable: Float64Array;
   readonly references: GridReferences;
@@ -87,7 +85,6 @@ export interface GridTables extends GridAxes {
   readonly bounds: Float64Array;
 }
 
-const TERMS = ['throughput', 'latency', 'memory', 'requests'] as const satisfies (keyof GridWeights)[];
 const LIMITS = [
   'maxMemoryBytes',
   'maxRequestBytes',
@@ -96,87 +93,112 @@ const LIMITS = [
   'maxConcurrency',
   'itemCount',
 ] as const satisfies (keyof GridLimits)[];
+export const BOUNDS = 4 + LIMITS.length;
 
 /**
  * The separable form of a request, and its checks.
  * @throws VBO_ERR_ARGUMENT as {@link searchGrid}.
  */
 export function gridTables(request: GridRequest): GridTables {
-  const axes = gridAxes(request);
-  const rowTable = weighRows(axes, request.memory, request.weights);
-  return { ...axes, rowTable, bounds: boundsOf(request, request.limits) };
+  const { rows, columns } = checkShape(request);
+  const rowTable = new Float64Array(6 * rows);
+  const columnTable = new Float64Array(3 * columns);
+  const bounds = new Float64Array(BOUNDS);
+  const references = fillAxes(request, rowTable, columnTable);
+  fillWeights(request, request.weights, references, rowTable);
+  fillBounds(request, request.limits, bounds);
+  return { rows, columns, columnTable, references, rowTable, bounds };
 }
 
 /** @throws VBO_ERR_ARGUMENT for an axis or a coefficient that is out of its bounds */
-export function gridAxes({ model, batchSizes, concurrencies, memory, wire }: GridShape): GridAxes {
-  const rows = checkAxis(batchSizes, 'batchSizes', MAX_GRID_ROWS);
-  const columns = checkAxis(concurrencies, 'concurrencies', MAX_GRID_COLUMNS);
-  for (const group of [model, memory, wire]) checkGroup(group, 1e300);
-  const { fixedMs, perVectorMs, superLinearMs, sigma, kappa } = model;
+export function checkShape(shape: GridShape): { rows: number; columns: number } {
+  const rows = checkAxis(shape.batchSizes, 'batchSizes', MAX_GRID_ROWS);
+  const columns = checkAxis(shape.concurrencies, 'concurrencies', MAX_GRID_COLUMNS);
+  checkGroup(shape.model, 1e300);
+  checkGroup(shape.memory, 1e300);
+  checkGroup(shape.wire, 1e300);
+  return { rows, columns };
+}
 
-  const columnTable = new Float64Array(3 * columns);
+/** Writes c, v and u, and of the row table b and service. */
+export function fillAxes(
+  { model, batchSizes, concurrencies, memory }: GridShape,
+  rowTable: Float64Array,
+  columnTable: Float64Array,
+): GridReferences {
+  const { fixedMs, perVectorMs, superLinearMs, sigma, kappa } = model;
+  const rows = batchSizes.length;
+  const columns = concurrencies.length;
   let fastestColumn = 0;
+  let leastShare = Number.POSITIVE_INFINITY;
   for (let j = 0; j < columns; j++) {
     const c = concurrencies[j]!;
     const contention = 1 + sigma * (c - 1) + kappa * c * (c - 1);
     columnTable[j] = c;
     columnTable[columns + j] = contention;
     columnTable[2 * columns + j] = contention / c;
-    if (contention / c < columnTable[2 * columns + fastestColumn]!) fastestColumn = j;
+    if (contention / c < leastShare) {
+      leastShare = contention / c;
+      fastestColumn = j;
+    }
   }
 
-  const services = new Float64Array(2 * rows);
   let fastestRow = 0;
+  let leastMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < rows; i++) {
     const b = batchSizes[i]!;
     const service = fixedMs + perVectorMs * b + superLinearMs * b * Math.log2(b);
-    services[i] = b;
-    services[rows + i] = service;
-    if (service / b < services[rows + fastestRow]! / services[fastestRow]!) fastestRow = i;
+    rowTable[i] = b;
+    rowTable[rows + i] = service;
+    if (service / b < leastMs) {
+      leastMs = service / b;
+      fastestRow = i;
+    }
   }
 
-  const fastestBatch = services[fastestRow]!;
-  const service = services[rows + fastestRow]!;
-  const inFlight = fastestBatch * columnTable[fastestColumn]!;
-  const references: GridReferences = {
-    msPerVector: (service / fastestBatch) * columnTable[2 * columns + fastestColumn]!,
+  const fastestBatch = batchSizes[fastestRow]!;
+  const service = rowTable[rows + fastestRow]!;
+  const inFlight = fastestBatch * concurrencies[fastestColumn]!;
+  return {
+    msPerVector: (service / fastestBatch) * leastShare,
     latencyMs: service * columnTable[columns + fastestColumn]!,
     memoryBytes: memory.baseBytes + memory.perVectorBytes * inFlight,
     requestsPerVector: 1 / fastestBatch,
   };
-  return { rows, columns, services, columnTable, references };
 }
 
-/** The row table of some weights. @throws VBO_ERR_ARGUMENT */
-export function weighRows(axes: GridAxes, memory: GridShape['memory'], weights: GridWeights): Float64Array {
-  const { rows, services, references } = axes;
+/** Writes P, Q, R and S of the row table, whose b and service are there. @throws VBO_ERR_ARGUMENT */
+export function fillWeights(
+  { memory, batchSizes }: Pick<GridShape, 'memory' | 'batchSizes'>,
+  weights: GridWeights,
+  references: GridReferences,
+  rowTable: Float64Array,
+): void {
+  const rows = batchSizes.length;
   checkGroup(weights, 1e300);
-  if (TERMS.every((term) => !(weights[term] > 0))) {
+  if (!(weights.throughput + weights.latency + weights.memory + weights.requests > 0)) {
     throw new VectorBatchError('VBO_ERR_ARGUMENT', 'All weights are 0; expected at least one above 0.');
   }
   const throughput = relative(weights.throughput, references.msPerVector);
   const latency = relative(weights.latency, references.latencyMs);
   const memoryWeight = relative(weights.memory, references.memoryBytes);
   const requests = relative(weights.requests, references.requestsPerVector);
-  const rowTable = new Float64Array(6 * rows);
-  rowTable.set(services);
   for (let i = 0; i < rows; i++) {
-    const b = services[i]!;
-    const service = services[rows + i]!;
+    const b = rowTable[i]!;
+    const service = rowTable[rows + i]!;
     rowTable[2 * rows + i] = (throughput * service) / b;
     rowTable[3 * rows + i] = latency * service;
     rowTable[4 * rows + i] = memoryWeight * memory.perVectorBytes * b;
     rowTable[5 * rows + i] = requests / b + memoryWeight * memory.baseBytes;
   }
-  return rowTable;
 }
 
-/** What the kernel holds cells against. @throws VBO_ERR_ARGUMENT */
-export function boundsOf(
+/** Writes what the kernel holds cells against. @throws VBO_ERR_ARGUMENT */
+export function fillBounds(
   { memory, wire }: Pick<GridShape, 'memory' | 'wire'>,
   limits: GridLimits,
-): Float64Array {
-  const bounds = new Float64Array(4 + LIMITS.length);
+  bounds: Float64Array,
+): void {
   bounds[0] = memory.baseBytes;
   bounds[1] = memory.perVectorBytes;
   bounds[2] = wire.perRequestBytes;
@@ -186,7 +208,6 @@ export function boundsOf(
     if (!(limit >= 0)) checkNumber(limit, LIMITS[k]!, { min: 0, max: Number.POSITIVE_INFINITY });
     bounds[4 + k] = limit;
   }
-  return bounds;
 }
 
 /** The bounds that a check needs are put together only for a value that is refused. */

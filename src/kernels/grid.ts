@@ -1,17 +1,18 @@
 import { checkNumber } from '../core/check.js';
-import { alignUp } from './arena.js';
+import { alignUp, type Span } from './arena.js';
 import {
-  boundsOf,
-  type GridAxes,
+  BOUNDS,
+  checkShape,
+  fillAxes,
+  fillBounds,
+  fillWeights,
   type GridBound,
   type GridLimits,
   type GridReferences,
   type GridRequest,
   type GridShape,
   type GridWeights,
-  gridAxes,
   MAX_GRID_TOP,
-  weighRows,
 } from './grid-tables.js';
 import type { Kernels } from './kernels.js';
 
@@ -80,111 +81,170 @@ const FIXED_CELLS = 4;
  * @throws VBO_ERR_MEMORY when the scratch memory cannot be had.
  */
 export function searchGrid(kernels: Kernels, request: GridRequest): GridResult {
-  return new Grid(kernels, request).search(request);
+  const grid = new Grid(kernels, request, request.top);
+  try {
+    return grid.search(request);
+  } finally {
+    grid.dispose();
+  }
 }
 
-/** A grid that more than one question is asked of: what no question changes is worked out once. See {@link searchGrid}. */
+/**
+ * A grid that more than one question is asked of. Its tables lie in the kernels' memory until `dispose`, and what no
+ * question changes is worked out once. See {@link searchGrid}.
+ */
 export class Grid {
   readonly #kernels: Kernels;
   readonly #shape: GridShape;
-  readonly #axes: GridAxes;
-  #weighted: { weights: GridWeights; rowTable: Float64Array } | undefined;
+  readonly #rows: number;
+  readonly #columns: number;
+  readonly #places: Places;
+  readonly #span: Span;
+  readonly #references: GridReferences;
+  #weights: GridWeights | undefined;
+  #tables: Tables;
 
-  /** @throws VBO_ERR_ARGUMENT when an axis or a coefficient is out of its bounds */
-  constructor(kernels: Kernels, shape: GridShape) {
+  /**
+   * @param top the most cells that a question may list
+   * @throws VBO_ERR_ARGUMENT when an axis or a coefficient is out of its bounds, VBO_ERR_MEMORY
+   */
+  constructor(kernels: Kernels, shape: GridShape, top = 1) {
+    checkNumber(top, 'top', { min: 1, max: MAX_GRID_TOP, integer: true });
+    const { rows, columns } = checkShape(shape);
     this.#kernels = kernels;
     this.#shape = shape;
-    this.#axes = gridAxes(shape);
+    this.#rows = rows;
+    this.#columns = columns;
+    this.#places = placesOf(rows, columns, top);
+    this.#span = kernels.arena.allocate(this.#places.end);
+    this.#tables = this.#views();
+    this.#references = fillAxes(shape, this.#tables.rows, this.#tables.columns);
   }
 
   /** @throws VBO_ERR_ARGUMENT, VBO_ERR_MEMORY */
-  search({
-    limits,
-    weights,
-    plateauTolerance,
-    top,
-    surface: wantsSurface = false,
-  }: GridQuestion): GridResult {
-    checkNumber(top, 'top', { min: 1, max: MAX_GRID_TOP, integer: true });
+  search({ limits, weights, plateauTolerance, top, surface = false }: GridQuestion): GridResult {
     checkNumber(plateauTolerance, 'plateauTolerance', { min: 0, max: Number.MAX_VALUE });
-    const { rows, columns, columnTable, references } = this.#axes;
-    const rowTable = this.#weigh(weights);
-    const bounds = boundsOf(this.#shape, limits);
-    const { arena, exports } = this.#kernels;
-
-    // Pieces of one span, 64-byte aligned, in this order.
-    const columnsAt = alignUp(48 * rows);
-    const boundsAt = columnsAt + alignUp(24 * columns);
-    const scratchAt = boundsAt + alignUp(8 * bounds.length);
-    const resultAt = scratchAt + alignUp(16 * rows + alignUp(4 * rows) + 48 * Math.ceil(columns / 64));
-    const surfaceAt = resultAt + alignUp(HEADER_BYTES + (FIXED_CELLS + top) * CELL_BYTES);
-    const span = arena.allocate(surfaceAt + (wantsSurface ? 8 * rows * columns : 0));
-    try {
-      const floats = arena.float64(span.pointer, span.byteLength / 8);
-      floats.set(rowTable);
-      floats.set(columnTable, columnsAt / 8);
-      floats.set(bounds, boundsAt / 8);
-      const [rowsPointer, columnsPointer] = [span.pointer, span.pointer + columnsAt];
-      const [scratch, result] = [span.pointer + scratchAt, span.pointer + resultAt];
-      const feasibleCells = exports.searchGrid(
-        ...[rows, columns, rowsPointer, columnsPointer, span.pointer + boundsAt],
-        ...[1 + plateauTolerance, top, scratch, result],
-      );
-      let surface: Float64Array | null = null;
-      if (wantsSurface) {
-        const target = span.pointer + surfaceAt;
-        exports.costSurface(rows, columns, rowsPointer, columnsPointer, scratch + 16 * rows, target);
-        surface = new Float64Array(arena.float64(target, rows * columns));
-      }
-      const words = arena.int32(result, (surfaceAt - resultAt) / 4);
-      const cellAt = (index: number): GridCell => {
-        const at = HEADER_BYTES + index * CELL_BYTES;
-        return this.#describe(words[at / 4]!, words[at / 4 + 1]!, floats[(resultAt + at) / 8 + 1]!);
-      };
-      const ok = feasibleCells > 0;
-      const unlimited = { best: cellAt(2), plateau: cellAt(3) };
-      const violated = violations(this.#shape, limits, unlimited.plateau);
-      const topCells: GridCell[] = [];
-      for (let k = 0; k < words[1]!; k++) topCells.push(cellAt(FIXED_CELLS + k));
-      return {
-        status: ok ? 'ok' : 'infeasible',
-        feasibleCells,
-        best: ok ? cellAt(0) : null,
-        plateau: ok ? cellAt(1) : null,
-        top: topCells,
-        unlimited,
-        binding: violated[0]?.bound ?? 'none',
-        violated,
-        references,
-        surface,
-      };
-    } finally {
-      arena.free(span);
+    // Memory that is not shared moves when it grows, and leaves empty views behind.
+    if (this.#tables.rows.length === 0) this.#tables = this.#views();
+    const tables = this.#tables;
+    const places = this.#places;
+    const { pointer } = this.#span;
+    if (this.#weights !== weights) {
+      fillWeights(this.#shape, weights, this.#references, tables.rows);
+      this.#weights = weights;
     }
+    fillBounds(this.#shape, limits, tables.bounds);
+    const feasibleCells = this.#kernels.exports.searchGrid(
+      this.#rows,
+      this.#columns,
+      pointer,
+      pointer + places.columns,
+      pointer + places.bounds,
+      1 + plateauTolerance,
+      top,
+      pointer + places.scratch,
+      pointer + places.result,
+    );
+    const ok = feasibleCells > 0;
+    const plateau = this.#cell(3);
+    const violated = violations(this.#shape, limits, plateau);
+    const topCells: GridCell[] = [];
+    for (let k = 0; k < tables.words[1]!; k++) topCells.push(this.#cell(FIXED_CELLS + k));
+    return {
+      status: ok ? 'ok' : 'infeasible',
+      feasibleCells,
+      best: ok ? this.#cell(0) : null,
+      plateau: ok ? this.#cell(1) : null,
+      top: topCells,
+      unlimited: { best: this.#cell(2), plateau },
+      binding: violated[0]?.bound ?? 'none',
+      violated,
+      references: this.#references,
+      surface: surface ? this.#surface() : null,
+    };
   }
 
-  #weigh(weights: GridWeights): Float64Array {
-    if (this.#weighted?.weights !== weights) {
-      this.#weighted = { weights, rowTable: weighRows(this.#axes, this.#shape.memory, weights) };
-    }
-    return this.#weighted.rowTable;
+  /** Gives the memory back. The grid cannot be asked afterwards. */
+  dispose(): void {
+    this.#kernels.arena.free(this.#span);
   }
 
-  #describe(row: number, column: number, cost: number): GridCell {
-    const { rows, columns, services, columnTable } = this.#axes;
+  #views(): Tables {
+    const { arena } = this.#kernels;
+    const { pointer } = this.#span;
+    const { columns, bounds, result, end } = this.#places;
+    return {
+      rows: arena.float64(pointer, 6 * this.#rows),
+      columns: arena.float64(pointer + columns, 3 * this.#columns),
+      bounds: arena.float64(pointer + bounds, BOUNDS),
+      words: arena.int32(pointer + result, (end - result) / 4),
+      costs: arena.float64(pointer + result, (end - result) / 8),
+    };
+  }
+
+  #cell(index: number): GridCell {
+    const { rows, columns, words, costs } = this.#tables;
+    const at = HEADER_BYTES + index * CELL_BYTES;
+    const row = words[at / 4]!;
+    const column = words[at / 4 + 1]!;
     const { baseBytes, perVectorBytes } = this.#shape.memory;
-    const batchSize = services[row]!;
-    const concurrency = columnTable[column]!;
-    const latencyMs = services[rows + row]! * columnTable[columns + column]!;
+    const batchSize = rows[row]!;
+    const concurrency = columns[column]!;
+    const latencyMs = rows[this.#rows + row]! * columns[this.#columns + column]!;
     return {
       batchSize,
       concurrency,
-      cost,
+      cost: costs[at / 8 + 1]!,
       latencyMs,
       vectorsPerSecond: (1000 * batchSize * concurrency) / latencyMs,
       memoryBytes: baseBytes + perVectorBytes * (batchSize * concurrency),
     };
   }
+
+  /** Of the limits and weights of the last search. */
+  #surface(): Float64Array {
+    const { arena, exports } = this.#kernels;
+    const rows = this.#rows;
+    const columns = this.#columns;
+    const { pointer } = this.#span;
+    const target = arena.allocate(8 * rows * columns);
+    try {
+      const limits = pointer + this.#places.scratch + 16 * rows;
+      exports.costSurface(rows, columns, pointer, pointer + this.#places.columns, limits, target.pointer);
+      return new Float64Array(arena.float64(target.pointer, rows * columns));
+    } finally {
+      arena.free(target);
+    }
+  }
+}
+
+/** Views of a grid's span. */
+interface Tables {
+  readonly rows: Float64Array;
+  readonly columns: Float64Array;
+  readonly bounds: Float64Array;
+  /** The result, as numbers of cells and places in the axes, and as costs. */
+  readonly words: Int32Array;
+  readonly costs: Float64Array;
+}
+
+/** Where the pieces of a grid's span lie, 64-byte aligned, bytes from its start; the row table comes first. */
+interface Places {
+  readonly columns: number;
+  readonly bounds: number;
+  readonly scratch: number;
+  readonly result: number;
+  readonly end: number;
+}
+
+function placesOf(rows: number, columnCount: number, top: number): Places {
+  const columns = alignUp(48 * rows);
+  const bounds = columns + alignUp(24 * columnCount);
+  const scratch = bounds + alignUp(8 * BOUNDS);
+  const scratchBytes = 16 * rows + alignUp(4 * rows) + 48 * Math.ceil(columnCount / 64);
+  const result = scratch + alignUp(scratchBytes);
+  const end = result + alignUp(HEADER_BYTES + (FIXED_CELLS + top) * CELL_BYTES);
+  return { columns, bounds, scratch, result, end };
 }
 
 /** The limits that a cell passes, by needed / allowed, largest first; of equals in the order written here. */

@@ -10,6 +10,7 @@ import {
   type GridRequest,
   type GridResult,
   type GridWeights,
+  searchGrid,
 } from '../kernels/grid.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { type CostModel, latencyMs, vectorsPerSecond } from '../model/cost.js';
@@ -98,7 +99,15 @@ const LIMIT_OF = {
 export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer {
   const request = gridOf(task);
   const grid = new Grid(kernels, request);
-  const byRateAlone: GridQuestion = { ...request, weights: WEIGHTS.performance };
+  try {
+    return searchOn(kernels, grid, request, task);
+  } finally {
+    grid.dispose();
+  }
+}
+
+function searchOn(kernels: Kernels, grid: Grid, request: GridWithoutWeights, task: SearchTask): SearchAnswer {
+  const byRateAlone = { ...questionOf(request), weights: WEIGHTS.performance };
   const rate = grid.search(byRateAlone);
   if (!rate.best) throw impossible(task, rate);
   const fastest = rate.best;
@@ -111,11 +120,12 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
 
   const byRate = task.objective === 'performance' || io;
   const axes = byRate ? request : { ...request, ...upTo(request, fastest) };
-  const chosenGrid = byRate ? grid : new Grid(kernels, axes);
+  const ask = (search: GridQuestion): GridResult =>
+    byRate ? grid.search(search) : searchGrid(kernels, { ...axes, ...search });
   const question = byRate
     ? { ...byRateAlone, plateauTolerance: slack }
-    : { ...request, weights: WEIGHTS[task.objective] };
-  const result = byRate && slack === PLATEAU_TOLERANCE ? rate : chosenGrid.search(question);
+    : { ...questionOf(request), weights: WEIGHTS[task.objective] };
+  const result = byRate && slack === PLATEAU_TOLERANCE ? rate : ask(question);
   const measured = task.objective === 'performance' && !io && task.shares;
   const byShares = measured ? bestMeasured(task, measured) : undefined;
   const chosen = byShares ?? unbeaten(task, axes, result.plateau!);
@@ -125,7 +135,7 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
   if (!io) {
     for (const { bound } of result.violated) {
       const limits = { ...task.limits, [LIMIT_OF[bound]]: undefined };
-      const relaxed = chosenGrid.search({ ...question, limits }).plateau!;
+      const relaxed = ask({ ...question, limits }).plateau!;
       const gain = relaxed.vectorsPerSecond / chosen.vectorsPerSecond;
       if (gain > gainIfRelaxed + 1e-9) {
         binding = bound;
@@ -202,6 +212,16 @@ export function allowedBy({ profile, dimension, cost, limits }: SearchTask): (se
     );
   };
 }
+
+const questionOf = ({
+  limits,
+  plateauTolerance,
+  top,
+}: GridWithoutWeights): Omit<GridQuestion, 'weights'> => ({
+  limits,
+  plateauTolerance,
+  top,
+});
 
 /** The grid that a task is searched on. */
 export function gridOf(task: SearchTask): GridWithoutWeights {
