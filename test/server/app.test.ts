@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, describe, expect, it } from 'vitest';
+import { toWire } from '../../src/core/wire.js';
 import { createApp } from '../../src/server/app.js';
 import { readServerConfig } from '../../src/server/config.js';
 import { VectorBatchOptimizer } from '../../src/vector-batch-optimizer.js';
@@ -24,6 +25,22 @@ afterAll(async () => {
 });
 
 describe('the service', () => {
+  it('says all that the library says, field by field', async () => {
+    const answer = await open.inject({ method: 'POST', url: ROUTE, payload: BODY });
+    const { item_count, vector_dimension, database_type, system_resources } = BODY;
+    const own = await optimizer.batchSize.calculateOptimalBatchSize({
+      itemCount: item_count,
+      vectorDimension: vector_dimension,
+      databaseType: database_type,
+      systemResources: {
+        availableMemoryMb: system_resources.available_memory,
+        cpuCores: system_resources.cpu_cores,
+        ioBandwidthMbps: system_resources.io_bandwidth,
+      },
+    });
+    expect(answer.json()).toEqual(toWire(own));
+  });
+
   it('answers a calculation in the contract’s shape, the same each time', async () => {
     const first = await open.inject({ method: 'POST', url: ROUTE, payload: BODY });
     const second = await open.inject({ method: 'POST', url: ROUTE, payload: BODY });
