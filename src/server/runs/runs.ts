@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,7 +47,7 @@ export class Runs {
   /** Starts that wait for the file system. */
   #starting = 0;
   /** A ledger is for one process at a time. */
-  readonly #ledgers = new Set<string>();
+  readonly #ledgers = new Map<string, { run: Run; closed: Promise<unknown> }>();
 
   constructor(config: ServerConfig, options: RunsOptions = {}) {
     this.#config = config;
@@ -163,12 +164,15 @@ export class Runs {
   }
 
   async #checkResumable(id: string, ledger: string): Promise<void> {
-    if (this.#ledgers.has(ledger)) {
+    const holder = this.#ledgers.get(ledger);
+    if (holder?.run.state === 'running') {
       throw new HttpError(
         'VBO_HTTP_CONFLICT',
         `The run ${id} is under way; it cannot be resumed before its end.`,
       );
     }
+    // It has told its end, and closes its files.
+    await holder?.closed;
     await access(ledger).catch(() => {
       throw new HttpError('VBO_HTTP_NOT_FOUND', `There is no ledger of a run ${id}.`);
     });
@@ -184,7 +188,7 @@ export class Runs {
     });
     const { id } = run.facts;
     this.#processes.set(id, child);
-    if (task.kind === 'ingest') this.#ledgers.add(task.ledger);
+    if (task.kind === 'ingest') this.#ledgers.set(task.ledger, { run, closed: once(child, 'close') });
     child.on('message', (message: FromRun) => {
       if (message.type === 'record') this.#options.onRecord?.(message.record);
       else {
