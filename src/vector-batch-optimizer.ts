@@ -175,8 +175,8 @@ export class VectorBatchOptimizer {
 
   /**
    * Measures a database and names the smallest batch size and concurrency that cannot be told from the fastest.
-   * See {@link tune}. The database is not changed: trials run in scratch collections that are removed. They are recorded
-   * in the history.
+   * See {@link tune}. The database is not changed: trials run in scratch collections that are removed. It begins with
+   * what the history says of this database, and the trials are recorded there.
    * @param sink a sink of {@link openSink} or its URL, or a function that makes a sink for a collection's name
    * @throws VBO_ERR_ARGUMENT for a sink that was made otherwise
    */
@@ -185,7 +185,11 @@ export class VectorBatchOptimizer {
     const { seed } = this.#options;
     const target = typeof sink === 'string' ? await openSink(sink) : sink;
     const { report } = await this.#recorded(options, (own) =>
-      tune(scratchFactoryOf(target), { seed, scratchName: `vbo_tune_${process.pid}`, ...own }),
+      tune(scratchFactoryOf(target), {
+        ...{ seed, scratchName: `vbo_tune_${process.pid}` },
+        prior: (database) => this.#learntCost(database, options.dimension),
+        ...own,
+      }),
     );
     // The trials ran in collections that are gone; the report is of the one that was asked about.
     return typeof target === 'function' ? report : { ...report, sink: target.name };

@@ -29,6 +29,8 @@ export interface TuneOptions {
   exhaustive?: boolean;
   /** How the database will compare the vectors. Default `cosine`. */
   metric?: Metric;
+  /** What is known of the cost of the database of that name. Default: what its sink was measured or is documented at. */
+  prior?: (database: string) => CostModel | undefined;
   /** Ends it: the scratch collection is removed, and it rejects with VBO_ERR_ABORTED. */
   signal?: AbortSignal;
   /** Called before every trial. */
@@ -134,7 +136,7 @@ class Tuning {
     const specimen = source
       ? await Specimen.of(source, rows, dimension)
       : Specimen.synthetic(rows, dimension, seed);
-    this.#prior = priorFor(database, dimension).model;
+    this.#prior = this.#options.prior?.(database) ?? priorFor(database, dimension).model;
     if (exhaustive) await this.#sweep(specimen);
     else await this.#explore(baseline, specimen);
     const contestants = await this.#final(baseline, specimen);

@@ -1,10 +1,12 @@
 import { DQNAgent } from '../control/dqn-agent.js';
 import type { Logger } from '../core/logger.js';
 import { History, type HistoryState } from '../history/history.js';
+import { Kernels } from '../kernels/kernels.js';
 import type { ModelState } from '../model/model-state.js';
 import { PerformanceModel, type TrainingReport } from '../model/performance.js';
 import { findProfile } from '../model/profiles.js';
 import { checkRecord } from '../model/records.js';
+import { forestTrainer } from '../model/residual-forest.js';
 import { trainDqn } from './dqn.js';
 
 /** How far a task is. */
@@ -53,7 +55,7 @@ export type Tasks = typeof TASKS;
 export async function fitRecords(base: ModelState, context: TaskContext): Promise<Fitted> {
   const model = PerformanceModel.fromJSON(base);
   const records = await readAll(context);
-  const report = model.train(records);
+  const report = model.train(records, forestTrainer(Kernels.shared()));
   return { state: model.toJSON(), report };
 }
 
@@ -63,7 +65,7 @@ export async function fitHistory(seen: HistoryState, context: TaskContext): Prom
     Boolean(findProfile((record as { database_type: string }).database_type)),
   );
   const model = new PerformanceModel();
-  const report = model.train(records);
+  const report = model.train(records, forestTrainer(Kernels.shared()));
   // Nobody asks which records of a history measured nothing, and there may be many.
   return { state: model.toJSON(), report: { ...report, skipped: [], refused: [] }, seen, warnings: [] };
 }

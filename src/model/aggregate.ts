@@ -16,6 +16,8 @@ export interface Aggregate {
    * fills is not averaged over its whole life. -1 where the records do not say how full it was.
    */
   readonly sizeClass: number;
+  /** Median of `collection_rows`; null where none says. */
+  readonly collectionRows: number | null;
   /** Records that measured a rate. */
   readonly count: number;
   /** Median rate, vectors/s; 0 where `count` is. */
@@ -56,6 +58,7 @@ interface Cell {
   readonly p50: number[];
   readonly p95: number[];
   readonly rss: number[];
+  readonly rows: number[];
   readonly items: number[];
   readonly bytes: number[];
   failures: number;
@@ -84,7 +87,17 @@ function cellOf(cells: Map<string, Cell>, record: BatchExecutionRecord): Cell {
   let cell = cells.get(key);
   if (!cell) {
     cell = {
-      ...{ first: record, sizeClass, logRates: [], places: [], p50: [], p95: [], rss: [], items: [] },
+      ...{
+        first: record,
+        sizeClass,
+        logRates: [],
+        places: [],
+        p50: [],
+        p95: [],
+        rss: [],
+        items: [],
+        rows: [],
+      },
       ...{ bytes: [], failures: 0, lastError: '', unmeasured: 0, newestTs: 0 },
     };
     cells.set(key, cell);
@@ -109,6 +122,7 @@ function add(cell: Cell, record: BatchExecutionRecord, place: number): void {
   keep(cell.p50, record.batch_p50_ms);
   keep(cell.p95, record.batch_p95_ms);
   keep(cell.rss, record.peak_rss_mb);
+  if (typeof record.collection_rows === 'number') cell.rows.push(record.collection_rows);
   keep(cell.items, record.item_count);
   keep(cell.bytes, record.bytes_per_vector);
 }
@@ -133,6 +147,7 @@ function sum(cell: Cell): Aggregate {
     batchSize: first.batch_size,
     concurrency: first.concurrency,
     sizeClass: cell.sizeClass,
+    collectionRows: medianOrNull(cell.rows),
     count,
     vectorsPerSecond: count === 0 ? 0 : Math.exp(middle),
     spread,

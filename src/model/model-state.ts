@@ -2,7 +2,9 @@ import { checkNumber, describe } from '../core/check.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { MAX_BATCH_SIZE, MAX_DIMENSION } from '../core/limits.js';
 import type { CostModel } from './cost.js';
+import type { Drift } from './drift.js';
 import { NODES } from './lattice.js';
+import type { MemoryLine } from './memory-line.js';
 import type { RequestLimits } from './profile.js';
 
 /** Raised whenever what is below changes its meaning; another version is refused. */
@@ -36,6 +38,12 @@ export interface FitState {
   readonly medianAbsoluteRelativeError: number;
   /** 95th percentile of a request's time over its mean; absent where no record says. */
   readonly tail?: number;
+  /** How the database slows down as it fills, where that lowers the held-out error; `model` is of an empty one then. */
+  readonly drift?: Drift;
+  /** Peak memory of the loading process, where the line is nearer to what was measured than the accounting is. */
+  readonly memory?: MemoryLine;
+  /** What a random forest adds to log(rate) at every node of the lattice, where it lowers the held-out error. */
+  readonly correction?: readonly number[];
   /** Expected share of the best rate at every node of the lattice; absent in states of before there was one. */
   readonly shares?: readonly number[];
 }
@@ -89,15 +97,29 @@ function checkFit(value: unknown, name: string): void {
     amount(fit[key], `${name}.${key}`);
   }
   if (fit.tail !== undefined) checkNumber(fit.tail, `${name}.tail`, { min: 1, max: Number.MAX_VALUE });
-  if (fit.shares !== undefined) {
-    const shares = arrayOf(fit.shares, `${name}.shares`);
-    if (shares.length !== NODES) refuse(`${name}.shares has ${shares.length} numbers`, `${NODES}`);
-    for (const [i, share] of shares.entries()) amount(share, `${name}.shares[${i}]`);
+  if (fit.drift !== undefined) {
+    const drift = fieldsOf(fit.drift, `${name}.drift`);
+    for (const key of ['perMillion', 'medianRows', 'mostRows']) amount(drift[key], `${name}.drift.${key}`);
   }
+  if (fit.memory !== undefined) {
+    const memory = fieldsOf(fit.memory, `${name}.memory`);
+    checkNumber(memory.baseMb, `${name}.memory.baseMb`, { min: -1e9, max: 1e9 });
+    amount(memory.mbPerVector, `${name}.memory.mbPerVector`);
+  }
+  checkNodes(fit.shares, `${name}.shares`, 0);
+  checkNodes(fit.correction, `${name}.correction`, -100);
   const model = fieldsOf(fit.model, `${name}.model`);
   for (const key of ['fixedMs', 'perVectorMs', 'superLinearMs', 'sigma', 'kappa']) {
     amount(model[key], `${name}.model.${key}`);
   }
+}
+
+/** One number for every node of the lattice, or none at all. */
+function checkNodes(value: unknown, name: string, min: number): void {
+  if (value === undefined) return;
+  const values = arrayOf(value, name);
+  if (values.length !== NODES) refuse(`${name} has ${values.length} numbers`, `${NODES}`);
+  for (const [i, one] of values.entries()) checkNumber(one, `${name}[${i}]`, { min, max: Number.MAX_VALUE });
 }
 
 const amount = (value: unknown, name: string): number =>

@@ -1,19 +1,18 @@
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
-import { median } from '../core/statistics.js';
 import type { BatchExecutionRecord } from '../core/types.js';
-import { aggregateRecords } from './aggregate.js';
 import { type Confidence, confidenceOf } from './confidence.js';
-import { type CostModel, vectorsPerSecond } from './cost.js';
+import type { CostModel } from './cost.js';
+import { slowdownAt, slower } from './drift.js';
 import { scorePair } from './evaluation.js';
-import { fitCostModel, type LatencySample } from './fit.js';
 import type { MeasuredCell } from './kernel-surface.js';
 import { carry, costAt } from './law.js';
+import type { MemoryLine } from './memory-line.js';
 import { checkState, type FitState, type ModelState, stateOf } from './model-state.js';
+import { type ForestTrainer, fitPair, partsOf } from './pair-fit.js';
 import { type DatabaseProfile, type RequestLimits, requestBytes, requestLimits, tighter } from './profile.js';
 import { profileOf } from './profiles.js';
 import { expectedShares } from './recommender.js';
 import { checkRecord, sizeLesson, toSample } from './records.js';
-import { weighByRate } from './weights.js';
 
 /** How well the model fits the records of one database and dimension. */
 export interface DatabaseFit extends FitState {
@@ -48,6 +47,10 @@ export interface Prediction extends Confidence {
   readonly records: number;
   /** 95th percentile of a request's time over its mean. */
   readonly tail: number;
+  /** Peak memory of the loading process, where it was fitted. */
+  readonly memory?: MemoryLine;
+  /** What a forest adds to log(rate) at every node of the lattice, where it is heard. */
+  readonly correction?: readonly number[];
 }
 
 interface Knowledge {
@@ -106,9 +109,10 @@ export class PerformanceModel {
    * Fits the cost model to the records, per database and dimension; fits of earlier calls for the same pair
    * are replaced. Records that are not valid are refused one by one, with their index and the reason; the
    * others are used.
+   * @param trainForest default: no forest corrects the cost model
    * @throws VBO_ERR_RECORD if there are records and every one is refused.
    */
-  train(records: readonly unknown[]): TrainingReport {
+  train(records: readonly unknown[], trainForest?: ForestTrainer): TrainingReport {
     const skipped: { index: number; reason: string }[] = [];
     const refused: { index: number; reason: string }[] = [];
     const groups = new Map<
@@ -147,7 +151,7 @@ export class PerformanceModel {
       );
     }
     const databases = [...groups.values()].map(({ profile, dimension, records }) =>
-      this.#fit(profile, dimension, records),
+      this.#fit(profile, dimension, records, trainForest),
     );
     const taught = new Set<string>();
     for (const { profile, record } of failures)
@@ -161,8 +165,11 @@ export class PerformanceModel {
     };
   }
 
-  /** What is to be expected of `profile`'s database with vectors of `dimension`. */
-  predict(profile: DatabaseProfile, dimension: number): Prediction {
+  /**
+   * What is to be expected of `profile`'s database with vectors of `dimension`.
+   * @param itemCount vectors to be loaded into an empty collection. Default: it is as full as when it was measured
+   */
+  predict(profile: DatabaseProfile, dimension: number, itemCount?: number): Prediction {
     const known = this.#knowledge.get(profile.name);
     const limits = tighter(requestLimits(profile, known?.reached ?? NOTHING_REACHED), known?.limits ?? {});
     const fit = known && nearest([...known.fits.values()], dimension);
@@ -179,14 +186,22 @@ export class PerformanceModel {
       };
     }
     const transferred = fit.dimension !== dimension;
+    const { drift } = fit;
+    const meanRows = itemCount === undefined ? drift?.medianRows : itemCount / 2;
+    const model = drift ? slower(fit.model, slowdownAt(drift, meanRows!)) : fit.model;
+    const parts: Pick<FitState, 'drift' | 'memory' | 'correction'> = transferred
+      ? { ...(drift ? { drift } : {}) }
+      : fit;
     return {
-      cost: transferred ? carry(fit.model, profile.law, fit.dimension, dimension) : fit.model,
+      cost: transferred ? carry(model, profile.law, fit.dimension, dimension) : model,
       limits,
       basis: `fit to ${fit.records} records of ${profile.name} at ${fit.dimension} dimensions${
         transferred ? `, carried to ${dimension} by its dimension law` : ''
-      }`,
+      }${partsOf(parts)}`,
       records: fit.records,
       tail: fit.tail ?? USUAL_TAIL,
+      ...(parts.memory ? { memory: parts.memory } : {}),
+      ...(parts.correction ? { correction: parts.correction } : {}),
       ...confidenceOf({
         basis: profile.basis,
         dimensionDistance: Math.abs(Math.log2(dimension / fit.dimension)),
@@ -222,30 +237,15 @@ export class PerformanceModel {
     return known;
   }
 
-  #fit(profile: DatabaseProfile, dimension: number, records: readonly BatchExecutionRecord[]): DatabaseFit {
-    const samples = aggregateRecords(records).map(
-      ({ batchSize, concurrency, vectorsPerSecond: rate, count }) => ({
-        ...{ batchSize, concurrency, weight: count, latencyMs: (1000 * batchSize * concurrency) / rate },
-      }),
-    );
-    const model = fitCostModel(weighByRate(samples), costAt(profile.law, dimension));
-    const errors = records.map((record) => {
-      const s = toSample(record) as LatencySample;
-      const measured = (1000 * s.batchSize * s.concurrency) / s.latencyMs;
-      return Math.abs(vectorsPerSecond(model, s) / measured - 1);
-    });
-    const tails = records.flatMap((record) => {
-      const { latencyMs: mean } = toSample(record) as LatencySample;
-      return record.batch_p95_ms ? [record.batch_p95_ms / mean] : [];
-    });
+  #fit(
+    profile: DatabaseProfile,
+    dimension: number,
+    records: readonly BatchExecutionRecord[],
+    trainForest: ForestTrainer | undefined,
+  ): DatabaseFit {
     const fit: DatabaseFit = {
       database: profile.name,
-      dimension,
-      records: records.length,
-      settings: new Set(samples.map((s) => `${s.batchSize}x${s.concurrency}`)).size,
-      model,
-      medianAbsoluteRelativeError: median(errors),
-      ...(tails.length > 0 ? { tail: Math.max(1, median(tails)) } : {}),
+      ...fitPair(profile, dimension, records, trainForest),
     };
     const known = this.#known(profile.name);
     const cells = scorePair(profile.name, records)?.cells.map(
@@ -254,7 +254,7 @@ export class PerformanceModel {
       }),
     );
     known.fits.set(dimension, { ...fit, ...(cells ? { cells } : {}) });
-    const rows = samples.reduce((max, s) => Math.max(max, s.batchSize), 0);
+    const rows = records.reduce((max, record) => Math.max(max, record.batch_size), 0);
     known.reached = {
       rows: Math.max(known.reached.rows, rows),
       requestBytes: Math.max(known.reached.requestBytes, requestBytes(profile, dimension, rows)),

@@ -11,6 +11,12 @@ import type { LatencySample } from './fit.js';
  */
 export function weighByRate(samples: readonly LatencySample[]): LatencySample[] {
   const rates = samples.map((s) => (s.batchSize * s.concurrency) / s.latencyMs);
+  const relevance = relevanceAmong(rates);
+  return samples.map((s, i) => ({ ...s, weight: (s.weight ?? 1) * relevance(rates[i]!) }));
+}
+
+/** How much it matters what is said of a setting with a rate, among others: the weight of {@link weighByRate}. */
+export function relevanceAmong(rates: readonly number[]): (rate: number) => number {
   const good = quantile(rates, 0.75);
-  return samples.map((s, i) => ({ ...s, weight: (s.weight ?? 1) * Math.min(1, rates[i]! / good) ** 2 }));
+  return (rate) => Math.min(1, rate / good) ** 2;
 }

@@ -1,5 +1,6 @@
 import type { Setting } from '../core/types.js';
-import { inFlightBytesPerVector } from '../model/memory.js';
+import { inFlightBytesPerVector, peakMb } from '../model/memory.js';
+import { peakOnLine } from '../model/memory-line.js';
 import type { Prediction } from '../model/performance.js';
 import type { Merit } from './pareto.js';
 import type { SearchTask } from './search.js';
@@ -11,6 +12,8 @@ export interface PredictedSetting extends Setting {
   /** 95th percentile of the same, ms. */
   readonly p95LatencyMs: number;
   readonly memoryMb: number;
+  /** Peak resident memory of the loading process, MB. */
+  readonly processPeakMb: number;
 }
 
 /** Another setting that none beats in rate, p95 latency, memory and number of requests at once. */
@@ -23,7 +26,7 @@ export interface Alternative extends PredictedSetting {
 export function predictedOf(
   { batchSize, concurrency, vectorsPerSecond }: Setting & { vectorsPerSecond: number },
   { profile, dimension, ceilingVps }: SearchTask & { readonly ceilingVps: number },
-  { tail }: Prediction,
+  { tail, memory }: Prediction,
 ): PredictedSetting {
   const throughputVps = Math.min(vectorsPerSecond, ceilingVps);
   // Little's law: what the path delays, the requests wait.
@@ -31,6 +34,9 @@ export function predictedOf(
   return {
     ...{ batchSize, concurrency, throughputVps, batchLatencyMs },
     p95LatencyMs: tail * batchLatencyMs,
+    processPeakMb: memory
+      ? peakOnLine(memory, batchSize * concurrency)
+      : peakMb(profile, dimension, { batchSize, concurrency }),
     memoryMb: (batchSize * concurrency * inFlightBytesPerVector(profile, dimension)) / 1e6,
   };
 }

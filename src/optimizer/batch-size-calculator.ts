@@ -4,8 +4,9 @@ import { MAX_DIMENSION, MAX_ITEMS } from '../core/limits.js';
 import { OBJECTIVES, type Objective, type Setting, type SystemResources } from '../core/types.js';
 import { rateInterval } from '../model/confidence.js';
 import { type CostModel, vectorsPerSecond } from '../model/cost.js';
-import { IN_FLIGHT_SHARE, peakMb } from '../model/memory.js';
+import { IN_FLIGHT_SHARE } from '../model/memory.js';
 import type { ModelState } from '../model/model-state.js';
+import { correctionAt } from '../model/pair-fit.js';
 import type { Prediction, TrainingReport } from '../model/performance.js';
 import {
   type DatabaseProfile,
@@ -51,6 +52,8 @@ export interface BatchSizeRecommendation {
     readonly p95LatencyMs: number;
     /** Held by vectors in flight, all copies counted, MB. */
     readonly memoryMb: number;
+    /** Peak resident memory of the loading process, MB. */
+    readonly processPeakMb: number;
   };
   /** 0..1; see `model/confidence.ts`. */
   readonly confidence: number;
@@ -93,6 +96,8 @@ export class OptimalBatchSizeCalculator {
     const answer = searchSetting(this.#context.kernels, task);
     const { chosen } = answer;
     const front = frontOf(task, answer);
+    // The level that the forest sees at the choice, for all that is compared with it.
+    const level = correctionAt(prediction.correction, chosen);
     const predict = (setting: Setting & { vectorsPerSecond: number }) =>
       predictedOf(setting, task, prediction);
     const predicted = predict(chosen);
@@ -101,6 +106,7 @@ export class OptimalBatchSizeCalculator {
       ...USUAL_GUESS,
       batchSize: Math.min(USUAL_GUESS.batchSize, itemCount, rowLimit(prediction.limits)),
     };
+    const usualRate = correctionAt(prediction.correction, usualGuess) * vectorsPerSecond(cost, usualGuess);
     const alternatives = alternativesTo(
       predicted,
       [...extremes(front)].map(([point, merits]) => ({ ...predict(point), merits })),
@@ -113,6 +119,7 @@ export class OptimalBatchSizeCalculator {
         batchLatencyMs: predicted.batchLatencyMs,
         p95LatencyMs: predicted.p95LatencyMs,
         memoryMb: predicted.memoryMb,
+        processPeakMb: predicted.processPeakMb,
       },
       confidence: prediction.confidence,
       interval: {
@@ -126,14 +133,17 @@ export class OptimalBatchSizeCalculator {
         dimension,
         chosen,
         rate: predicted.throughputVps,
-        usualGuess: { ...usualGuess, vectorsPerSecond: vectorsPerSecond(cost, usualGuess) },
-        unlimited: answer.unlimited,
+        usualGuess: { ...usualGuess, vectorsPerSecond: usualRate },
+        unlimited: {
+          ...answer.unlimited,
+          vectorsPerSecond: level * answer.unlimited.vectorsPerSecond,
+        },
         front: { size: front.length, alternative: alternatives[0], chosen: predicted },
         binding: answer.binding,
         gainIfRelaxed: answer.gainIfRelaxed,
         objective,
         requestBytes: requestBytes(profile, dimension, chosen.batchSize),
-        processPeakMb: peakMb(profile, dimension, chosen),
+        processPeakMb: predicted.processPeakMb,
         bounds: {
           memoryBytes: maxMemoryBytes,
           concurrency: maxConcurrency,
@@ -143,6 +153,7 @@ export class OptimalBatchSizeCalculator {
         },
         basis: prediction.basis,
         measured: prediction.records > 0,
+        isByShares: answer.isByShares,
       }),
       model: { database: profile.name, basis: prediction.basis, records: prediction.records, cost },
     };
@@ -170,7 +181,7 @@ export class OptimalBatchSizeCalculator {
     const { itemCount, vectorDimension: dimension, systemResources: resources } = checkRequest(request);
     const profile = profileOf(request.databaseType);
     checkDimension(profile, dimension);
-    const prediction = this.#context.model.predict(profile, dimension);
+    const prediction = this.#context.model.predict(profile, dimension, itemCount);
     const bytesPerSecond = Math.min(
       resources.ioBandwidthMbps * 1e6,
       profile.limits.maxBytesPerSecond ?? Number.POSITIVE_INFINITY,
@@ -189,6 +200,7 @@ export class OptimalBatchSizeCalculator {
       objective: request.objective ?? 'performance',
       ceilingVps: bytesPerSecond / wireBytesPerVector(profile, dimension),
       slowerBy: 1 / rateInterval(1, prediction.logDeviation).low,
+      shares: this.#context.model.sharesOfBest(profile.name, dimension),
     };
     return { task, prediction };
   }

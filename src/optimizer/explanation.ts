@@ -35,6 +35,8 @@ export interface RecommendationFacts {
   /** Which part of the model spoke, and whether it was fitted to records. */
   readonly basis: string;
   readonly measured: boolean;
+  /** The expected shares of what was measured of the very pair decided. */
+  readonly isByShares: boolean;
 }
 
 type FrontFacts = Setting & { throughputVps: number; p95LatencyMs: number; memoryMb: number };
@@ -71,6 +73,9 @@ const CHOICE: Record<Objective, string> = {
   balanced: 'it balances the rate against time, memory and the number of requests',
 };
 
+const BY_SHARES =
+  'of the settings that the measurements expect to be nearest to the best, it has the fewest vectors in flight';
+
 function boundSentence({
   binding,
   bounds,
@@ -78,10 +83,11 @@ function boundSentence({
   dimension,
   objective,
   measured,
+  isByShares,
 }: RecommendationFacts): string {
   switch (binding) {
     case 'none':
-      return `No limit bound it: ${CHOICE[objective]}.`;
+      return `No limit bound it: ${isByShares ? BY_SHARES : CHOICE[objective]}.`;
     case 'memory':
       return `Memory bound it: vectors in flight may take ${formatBytes(bounds.memoryBytes)}, a twentieth of what is available.`;
     case 'request_bytes':

@@ -73,6 +73,22 @@ describe('tune', () => {
     },
   );
 
+  it('begins with what is known of the database', async () => {
+    const { cost } = scenario('noisy');
+    const asked: string[] = [];
+    const settings: Setting[] = [];
+    await tuned('noisy', {
+      prior: (database) => {
+        asked.push(database);
+        return cost;
+      },
+      onProgress: ({ setting }) => settings.push(setting),
+    });
+    expect(asked).toEqual(['noisy']);
+    const first = settings.find(({ batchSize }) => batchSize !== 128)!;
+    expect(shareOfBest('noisy', first)).toBeGreaterThan(0.95);
+  });
+
   it('says so where there is nothing to gain', async () => {
     const { report } = await tuned('pglite');
     expect(report).toMatchObject({ isNothingToGain: true, best: { batchSize: 128, concurrency: 1 } });

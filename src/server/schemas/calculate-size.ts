@@ -44,6 +44,7 @@ const Predicted = {
   batch_latency_ms: Type.Number({ description: 'From sending a request to its acknowledgement' }),
   p95_latency_ms: Type.Number({ description: '95th percentile of the same' }),
   memory_mb: Type.Number({ description: 'Held by vectors in flight, all copies counted' }),
+  process_peak_mb: Type.Number({ description: 'Peak resident memory of the loading process' }),
 };
 
 export const CalculateSizeAnswer = Type.Object({
