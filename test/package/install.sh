@@ -14,7 +14,7 @@ npm install --no-audit --no-fund --silent "$work/$tarball"
 
 cat >use.mjs <<'JS'
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openSink, openSource, VectorBatchError, VectorBatchOptimizer } from 'vector-batch-optimizer';
 
@@ -39,6 +39,16 @@ const { VectorBatchOptimizer: InPage } = await import('vector-batch-optimizer/br
 const kernels = readFileSync(fileURLToPath(import.meta.resolve('vector-batch-optimizer/kernels.wasm')));
 const page = await InPage.create({ kernels });
 assert.equal((await page.compact(await page.pack([[1, 0], [0, 1]]), { encoding: 'int8' })).search([0, 1], 1).ids[0], 1);
+
+// Every entry is there, and knows its types.
+const { exports } = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('vector-batch-optimizer/package.json'))));
+for (const [entry, target] of Object.entries(exports)) {
+  assert.ok(existsSync(fileURLToPath(import.meta.resolve(`vector-batch-optimizer${entry.slice(1)}`))), entry);
+  if (target.types) {
+    assert.ok(existsSync(new URL(target.types, import.meta.resolve('vector-batch-optimizer/package.json'))), target.types);
+    await import(`vector-batch-optimizer${entry.slice(1)}`);
+  }
+}
 JS
 node use.mjs
 
