@@ -188,7 +188,8 @@ export class Runs {
     });
     const { id } = run.facts;
     this.#processes.set(id, child);
-    if (task.kind === 'ingest') this.#ledgers.set(task.ledger, { run, closed: once(child, 'close') });
+    if (task.kind === 'ingest')
+      this.#ledgers.set(task.ledger, { run, closed: once(child, 'close').catch(() => {}) });
     child.on('message', (message: FromRun) => {
       if (message.type === 'record') this.#options.onRecord?.(message.record);
       else {
