@@ -140,6 +140,7 @@ describe('vbo ingest', () => {
     [['good.npy', '--to', 'oracle://x'], 'known are chroma://'],
     [['good.npy', '--to', 'null://', '--fixed', '64'], 'expected BATCHxCONCURRENCY'],
     [['good.npy', '--to', 'null://', '--memory', 'lots'], 'expected bytes such as 512MB'],
+    [['good.npy', '--to', 'null://', '--memory', '10kB'], '--memory is 10000; expected'],
     [['good.npy', '--to', 'null://', '--metric', 'hamming'], 'metric is "hamming"'],
     [['good.npy', '--to', 'null://', '--policy', 'magic'], 'policy is "magic"'],
   ])('refuses wrong usage: %j', async (words, message) => {

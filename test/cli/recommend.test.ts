@@ -43,6 +43,7 @@ describe('vbo recommend', () => {
     expect(wide.binding_constraint).toBe('request_bytes');
     expect(small.recommended_batch_size).toBeLessThan(usual.recommended_batch_size);
     expect(small.binding_constraint).toBe('memory');
+    expect(await recommend(...QDRANT.with(8, '0.512GB'))).toEqual(small);
   });
 
   it('says it in words without --json', async () => {
@@ -76,17 +77,22 @@ describe('vbo recommend', () => {
   });
 });
 
+const COMMANDS = [
+  ...['recommend', 'tune', 'ingest', 'evaluate', 'compact', 'train', 'history', 'serve', 'monitor', 'audit'],
+];
+
 describe('vbo', () => {
   it('describes itself and every command', async () => {
     const overview = await vbo(['--help']);
     expect(overview.code).toBe(0);
-    for (const name of ['recommend', 'ingest', 'compact', 'serve', 'monitor']) {
+    for (const name of COMMANDS) {
       expect(overview.stdout).toContain(name);
       const help = await vbo([name, '--help']);
       expect(help.code).toBe(0);
       expect(help.stdout).toContain(`Usage: vbo ${name}`);
       expect(help.stdout).toContain('--json');
     }
+    expect((await vbo(['help', 'tune'])).stdout).toBe((await vbo(['tune', '-h'])).stdout);
     expect((await vbo(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
     expect((await vbo([])).code).toBe(2);
   });

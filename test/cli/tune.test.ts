@@ -69,6 +69,7 @@ describe('vbo tune', () => {
     [['--to', 'null://'], '--dim is missing.'],
     [['--to', 'null://', '--dim', '8', '--budget', 'long'], 'expected a duration such as 30s'],
     [['--to', 'null://', '--dim', '8.5'], 'dimension is 8.5'],
+    [['--to', 'null://', '--dim', '8', '--metric', 'hamming'], 'metric is "hamming"'],
   ])('refuses wrong usage: %j', async (words, message) => {
     const { code, stderr } = await vbo(['tune', ...words], { cwd });
     expect(code).toBe(2);
