@@ -1,7 +1,7 @@
 /**
  * Trains the agent that comes with the package and writes `src/control/trained-agent.ts`; the same every time.
  *
- *     npx tsx bench/train-dqn.ts > /tmp/trained-agent.ts && mv /tmp/trained-agent.ts src/control/trained-agent.ts
+ *     npx tsx bench/train-dqn.ts > trained-agent.ts && mv trained-agent.ts src/control/trained-agent.ts
  */
 import { trainDqn } from '../src/learning/dqn.js';
 
