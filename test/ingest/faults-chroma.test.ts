@@ -6,7 +6,7 @@ import { describeFaults } from './fault-suite.js';
 describe.skipIf(!canStartChroma)('a real server', () => {
   describeFaults('Chroma', {
     start: () => ChromaServer.start(),
-    serviceMs: 100,
+    serviceMs: 200,
     // It shares the cores with the load: its own latency varies by more than the bar of 80 % leaves.
     hasSteadyRate: false,
     url: (address, collection) => `chroma://${address}/${collection}`,
