@@ -75,10 +75,11 @@ export class Knowledge {
     return predicted * (1000 / cell.msPerRow / predicted) ** trust;
   }
 
-  /** Forgets everything, the prior too: the database has changed, and the model stays only until the next measurement. */
-  forget(): void {
-    this.#cells.clear();
-    this.#prior = undefined;
+  /** Knowledge of nothing, not even of the prior: the database has changed, and the model stays only until the first measurement. */
+  forgotten(): Knowledge {
+    const fresh = new Knowledge();
+    fresh.#model = this.#model;
+    return fresh;
   }
 }
 

@@ -33,8 +33,22 @@ const MOST_PATIENCE = 4096;
 const WORTH_SEARCHING = 1.05;
 /** Push-back that holds the requests in flight below those of the best setting for so many batches counts as lasting. */
 const LASTING_BATCHES = 64;
+/** A slowdown by so much may pass: what was known before it is kept. */
+const MAY_PASS = 4;
 /** Without any drift the neighbourhood is looked at again after so many times the patience. */
 const SECOND_LOOK = 2;
+
+/** What was known before the database slowed down. */
+interface Former {
+  readonly knowledge: Knowledge;
+  readonly best: Setting;
+  /** Latency over prediction at the time. */
+  readonly usual: number;
+  readonly slowdown: number;
+  readonly sinceMs: number;
+  /** Latency over what it used to be, of the last batches since. */
+  echoes: number[];
+}
 
 /**
  * The default policy. It ramps while real data flows, fits the cost model to what it sees, settles, and
@@ -68,6 +82,7 @@ export class ModelGuidedPolicy implements Policy {
   /** The best setting before a confinement that lasted: returned to as soon as the envelope allows it again. */
   #former: Setting | undefined;
   #patience = FIRST_PATIENCE;
+  #beforeSlowdown: Former | undefined;
 
   constructor(options: ModelGuidedOptions) {
     this.#best = this.#settled = options.initial;
@@ -121,6 +136,7 @@ export class ModelGuidedPolicy implements Policy {
       return;
     }
     this.#confinedBatches = 0;
+    if (this.#hasPassed(sample)) return;
     if (this.#warmUp > 0) {
       this.#warmUp = sample.endMs - sample.startMs >= LONG_WARM_UP_MS ? 0 : this.#warmUp - 1;
       if (this.#warmUp === 0) this.#start(searchAll(this.best, this.#world));
@@ -133,11 +149,11 @@ export class ModelGuidedPolicy implements Policy {
   }
 
   #learn(measurement: Measurement): void {
+    const { knowledge } = this.#world;
     if (this.#contradicts(measurement)) {
       this.#startAfresh();
       return;
     }
-    const { knowledge } = this.#world;
     knowledge.add(measurement);
     if (knowledge.estimate(measurement) > knowledge.estimate(this.#best)) {
       const { batchSize, concurrency } = measurement;
@@ -169,9 +185,12 @@ export class ModelGuidedPolicy implements Policy {
     const { knowledge } = this.#world;
     const gain = knowledge.estimate(step.value) / knowledge.estimate(this.#settled);
     this.#patience = gain < WORTH_SEARCHING ? Math.min(MOST_PATIENCE, this.#patience * 2) : FIRST_PATIENCE;
-    const { batchSize, concurrency } = step.value;
+    this.#settle(step.value, 'the best measured; holding');
+  }
+
+  #settle({ batchSize, concurrency }: Setting, reason: string): void {
     this.#best = this.#settled = { batchSize, concurrency };
-    this.#reason = 'the best measured; holding';
+    this.#reason = reason;
     this.#search = undefined;
     this.#window = undefined;
     this.#residuals = [];
@@ -225,7 +244,16 @@ export class ModelGuidedPolicy implements Policy {
         this.#start(searchAgain(this.best, this.#world));
       return;
     }
+    if (drift >= MAY_PASS) this.#remember(drift);
     this.#startAfresh();
+  }
+
+  #remember(slowdown: number): void {
+    const { knowledge } = this.#world;
+    this.#beforeSlowdown ??= {
+      ...{ knowledge, best: this.#best, usual: this.#usual, slowdown },
+      ...{ sinceMs: this.#nowMs, echoes: [] },
+    };
   }
 
   /** Whether settings known well have been measured far from what is known of them, twice on end, on the same side. */
@@ -246,8 +274,27 @@ export class ModelGuidedPolicy implements Policy {
   #startAfresh(): void {
     this.#driftFactor = Math.min(MOST_DRIFT_FACTOR, this.#driftFactor * DRIFT_HABITUATION);
     this.#surprise = 0;
-    this.#world.knowledge.forget();
+    this.#world.knowledge = this.#world.knowledge.forgotten();
     this.#start(searchAll(this.best, this.#world));
+  }
+
+  /**
+   * Goes back to what was known before a slowdown once batches are nearer to what they took then than to what they took
+   * in it. Otherwise a search that the recovery falls into would hold the slow windows against the settings they
+   * were of, the best one first.
+   */
+  #hasPassed(sample: BatchSample): boolean {
+    const former = this.#beforeSlowdown;
+    if (!former || sample.startMs < former.sinceMs) return false;
+    const { knowledge, best, usual, slowdown } = former;
+    const formerMs =
+      usual * latencyMs(knowledge.model!, { batchSize: sample.rows, concurrency: sample.inFlight });
+    former.echoes = [...former.echoes, (sample.endMs - sample.startMs) / formerMs].slice(-DRIFT_BATCHES);
+    if (former.echoes.length < DRIFT_BATCHES || median(former.echoes) > Math.sqrt(slowdown)) return false;
+    this.#beforeSlowdown = undefined;
+    this.#world.knowledge = knowledge;
+    this.#settle(best, 'the slowdown has passed; as before it');
+    return true;
   }
 }
 

@@ -50,6 +50,36 @@ for (const [where, cost] of Object.entries(COSTS)) {
   );
 }
 
+it('goes back to what was best before a slowdown as soon as it has passed, without a new search', () => {
+  for (const seed of SEEDS) {
+    const policy = new ModelGuidedPolicy({ initial: { batchSize: 128, concurrency: 1 } });
+    const scenario = {
+      sentence: '',
+      dimension: 128,
+      rows: 1e9,
+      jitter: 0.1,
+      cost: COSTS['far away'],
+      ...times20,
+    };
+    const load = new SimulatedLoad(
+      { ...scenario, limits: { maxRows: MAX_ROWS, tells: true } },
+      policy,
+      seed,
+      {
+        maxConcurrency: MAX_CONCURRENCY,
+      },
+    );
+    while (load.nowMs < FAULT_MS) load.step();
+    const { best } = policy;
+    while (load.nowMs < FAULT_MS + 5000) load.step();
+    while (!policy.setting.reason.startsWith('the slowdown has passed')) {
+      expect(load.nowMs, `seed ${seed}`).toBeLessThan(FAULT_MS + 10_000);
+      load.step();
+    }
+    expect(policy.setting, `seed ${seed}`).toMatchObject(best);
+  }
+});
+
 /** The share of the rate before the fault that comes back soon after it. */
 function recovery(part: Partial<Scenario> & Pick<Scenario, 'cost'>, endMs: number, seed: number): number {
   const acknowledgements: { ms: number; rows: number }[] = [];
