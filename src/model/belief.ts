@@ -12,8 +12,8 @@ export interface Observation {
   readonly variance: number;
 }
 
-/** What shapes miss of a surface: its deviation, and over how many octaves it is alike. */
-const RESIDUAL = { deviation: 0.15, batchOctaves: 2, concurrencyOctaves: 1 };
+/** Over how many octaves what shapes miss of a surface is alike. */
+const ALIKE = { batchOctaves: 2, concurrencyOctaves: 1 };
 /** Versions this much less likely than the likeliest one are dropped. */
 const NEGLIGIBLE = 1e-4;
 /** Settings this far below the best expected share lose e-fold in interest. */
@@ -21,11 +21,14 @@ const INTEREST = 0.05;
 /** Worse than a seventh of the best is bad enough. */
 const WORST = -2;
 const VERSIONS = 4096;
+/** What shapes miss of a surface: little, where a handful of measurements is to be told from noise. */
+const RESIDUAL_DEVIATION = 0.05;
 
-function residualCovariance(a: Setting, b: Setting): number {
-  const batches = Math.log2(a.batchSize / b.batchSize) / RESIDUAL.batchOctaves;
-  const inFlight = Math.log2(a.concurrency / b.concurrency) / RESIDUAL.concurrencyOctaves;
-  return RESIDUAL.deviation ** 2 * Math.exp(-(batches * batches + inFlight * inFlight) / 2);
+/** How alike the residuals of two settings are, 0..1. */
+function likeness(a: Setting, b: Setting): number {
+  const batches = Math.log2(a.batchSize / b.batchSize) / ALIKE.batchOctaves;
+  const inFlight = Math.log2(a.concurrency / b.concurrency) / ALIKE.concurrencyOctaves;
+  return Math.exp(-(batches * batches + inFlight * inFlight) / 2);
 }
 
 let residualRoot: Float64Array | undefined;
@@ -38,10 +41,18 @@ export class Prior {
   readonly shapes: Float64Array;
   /** `count` x NODES */
   readonly residuals: Float64Array;
+  /** Of what the shapes miss. */
+  readonly deviation: number;
 
-  constructor(subject: Subject, precedents: readonly Precedent[], seed: number, count = VERSIONS) {
+  constructor(
+    subject: Subject,
+    precedents: readonly Precedent[],
+    seed: number,
+    { count = VERSIONS, deviation = RESIDUAL_DEVIATION } = {},
+  ) {
     const random = new Random(seed);
     this.count = count;
+    this.deviation = deviation;
     this.plausible = imagine(random, count, subject, precedents);
     this.shapes = new Float64Array(count * NODES);
     this.residuals = new Float64Array(count * NODES);
@@ -54,7 +65,7 @@ export class Prior {
       for (let i = 0; i < NODES; i++) {
         let sum = 0;
         for (let k = 0; k <= i; k++) sum += residualRoot[i * NODES + k]! * normals[k]!;
-        this.residuals[offset + i] = sum;
+        this.residuals[offset + i] = deviation * sum;
       }
     }
   }
@@ -64,7 +75,7 @@ function covarianceOfNodes(): Float64Array {
   const matrix = new Float64Array(NODES * NODES);
   for (let i = 0; i < NODES; i++) {
     for (let j = 0; j < NODES; j++) {
-      matrix[i * NODES + j] = residualCovariance(settingAt(i), settingAt(j)) + (i === j ? 1e-9 : 0);
+      matrix[i * NODES + j] = likeness(settingAt(i), settingAt(j)) + (i === j ? 1e-7 : 0);
     }
   }
   return matrix;
@@ -99,12 +110,12 @@ export class Belief {
   }
 
   #learn(observations: readonly Observation[], random: Random): void {
-    const { count, shapes } = this.#prior;
+    const { count, shapes, deviation } = this.#prior;
     const n = observations.length;
     const covariance = new Float64Array(n * n);
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < n; j++) {
-        const shared = residualCovariance(observations[i]!.setting, observations[j]!.setting);
+        const shared = deviation ** 2 * likeness(observations[i]!.setting, observations[j]!.setting);
         covariance[i * n + j] = shared + (i === j ? observations[i]!.variance : 0);
       }
     }
@@ -141,7 +152,7 @@ export class Belief {
       this.weights[version] = weight < NEGLIGIBLE ? 0 : weight;
       sum += this.weights[version]!;
     }
-    const gain = gainOf(observations, precision);
+    const gain = gainOf(observations, precision, deviation);
     for (let version = 0; version < count; version++) {
       this.weights[version]! /= sum;
       if (this.weights[version] === 0) continue;
@@ -245,15 +256,19 @@ export class Belief {
 }
 
 /** Nodes x observations: how much of what is missed at an observation is expected to be missed at a node. */
-function gainOf(observations: readonly Observation[], precision: Float64Array): Float64Array {
+function gainOf(
+  observations: readonly Observation[],
+  precision: Float64Array,
+  deviation: number,
+): Float64Array {
   const n = observations.length;
   const gain = new Float64Array(NODES * n);
   for (let node = 0; node < NODES; node++) {
     for (let i = 0; i < n; i++) {
       let sum = 0;
       for (let k = 0; k < n; k++)
-        sum += residualCovariance(settingAt(node), observations[k]!.setting) * precision[k * n + i]!;
-      gain[node * n + i] = sum;
+        sum += likeness(settingAt(node), observations[k]!.setting) * precision[k * n + i]!;
+      gain[node * n + i] = deviation ** 2 * sum;
     }
   }
   return gain;

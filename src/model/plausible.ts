@@ -40,16 +40,18 @@ export interface Precedent {
 }
 
 /** Of the imagined databases, the share that is made after precedents; the others are drawn from scratch. */
-const AFTER_PRECEDENTS = 0.6;
-const AFTER_THE_SAME_DATABASE = 0.75;
-/** How much likelier a precedent is that is the same database at another dimension, and one that has as many writers. */
+const AFTER_PRECEDENTS = 0.85;
+const AFTER_THE_SAME_DATABASE = 0.9;
+/** How much likelier a precedent is that is the same database at another dimension. */
 const SAME_DATABASE = 6;
-const SAME_WRITERS = 3;
 /** Octaves that the half-way batch moves per octave of the dimension: between cost per row (0) and per byte (1). */
 const PER_OCTAVE = 0.6;
 const REFERENCE_DIMENSION = 128;
-/** How far a precedent is varied: octaves of `half` and `knee`, and logarithms or units of contention. */
-const VARY = { octaves: 0.3, sigma: 0.1, kappa: 0.3 };
+/**
+ * How far a precedent is varied: octaves of `half` and `knee`, units of `sigma`, logarithms of `kappa`, and logarithms of
+ * the rate per octave of requests in flight: no precedent knows how many cores another database makes use of.
+ */
+const VARY = { octaves: 0.3, sigma: 0.1, kappa: 0.3, tilt: 0.12 };
 const NOTHING = new Float64Array(NODES);
 
 /** A cost law as a precedent: what a profile says of its database. */
@@ -71,10 +73,7 @@ export function imagine(
   precedents: readonly Precedent[],
 ): Plausible[] {
   const isSame = (other: Subject) => other.database === subject.database;
-  const weights = precedents.map(({ subject: other }) => {
-    if (isSame(other)) return SAME_DATABASE;
-    return other.isSingleWriter === subject.isSingleWriter ? SAME_WRITERS : 1;
-  });
+  const weights = precedents.map(({ subject: other }) => (isSame(other) ? SAME_DATABASE : 1));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const share = precedents.some((one) => isSame(one.subject)) ? AFTER_THE_SAME_DATABASE : AFTER_PRECEDENTS;
   return Array.from({ length: count }, () => {
@@ -85,7 +84,10 @@ export function imagine(
     while (k < weights.length - 1 && left > weights[k]!) left -= weights[k++]!;
     const { subject: other, versions } = precedents[k]!;
     const { shape, residual } = versions[random.integer(versions.length)]!;
-    return { shape: vary(random, shape, other, subject), residual };
+    return {
+      shape: vary(random, shape, other, subject),
+      residual: tilted(residual, VARY.tilt * random.normal()),
+    };
   });
 }
 
@@ -119,6 +121,9 @@ function vary(random: Random, shape: Shape, from: Subject, to: Subject): Shape {
     kappa: kappa * Math.exp(VARY.kappa * random.normal()),
   };
 }
+
+const tilted = (residual: Float64Array, tilt: number): Float64Array =>
+  residual.map((value, node) => value + tilt * Math.log2(settingAt(node).concurrency));
 
 const octavesFor = (dimension: number): number => -PER_OCTAVE * Math.log2(dimension / REFERENCE_DIMENSION);
 
