@@ -49,7 +49,7 @@ export function fitDrift(
     );
     return { model, loss, perMillion };
   };
-  const fit = (training: readonly Sized[]) => {
+  const fitBest = (training: readonly Sized[]) => {
     const best = (found: ReturnType<typeof fitAt>[]) => found.reduce((a, b) => (b.loss < a.loss ? b : a));
     const at = (slowdown: number) => fitAt(training, (1e6 * slowdown) / mostRows);
     let found = best(SLOWDOWNS.map(at));
@@ -66,8 +66,8 @@ export function fitDrift(
   const errorOf = (learn: (training: readonly Sized[]) => (s: Sized) => number) =>
     heldOutError(sized, (s) => Math.log(s.latencyMs), learn, new Random(1));
   const still = errorOf((training) => logLatency(fitAt(training, 0)));
-  if (errorOf((training) => logLatency(fit(training))) >= WORTHWHILE * still) return undefined;
-  const { model, perMillion } = fit(sized);
+  if (errorOf((training) => logLatency(fitBest(training))) >= WORTHWHILE * still) return undefined;
+  const { model, perMillion } = fitBest(sized);
   return { model, drift: { perMillion, medianRows: median(rows), mostRows } };
 }
 

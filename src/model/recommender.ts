@@ -28,9 +28,8 @@ export const RECORD_DEVIATION = 0.35;
 const PASS_VARIANCE = 0.01;
 /** Versions kept of a measured pair as a precedent. */
 const VERSIONS_OF_PRECEDENT = 256;
-const VERSIONS_IMAGINED_OF_PRECEDENT = 1024;
-/** Of what shapes miss of a pair that was measured all over: the measurements are to speak for themselves. */
-const PRECEDENT_DEVIATION = 0.15;
+/** A pair that was measured all over is to speak for itself: shapes may miss more of it. */
+const MEASURED = { count: 1024, deviation: 0.15 };
 
 /**
  * Names settings for databases, measured or not: it imagines what a database may be, in the likeness of those measured
@@ -64,10 +63,7 @@ const PRECEDENTS = new WeakMap<readonly MeasuredCell[], { seed: number; preceden
 function precedentOf({ subject, cells }: MeasuredPair, seed: number): Precedent {
   const known = PRECEDENTS.get(cells);
   if (known?.seed === seed) return known.precedent;
-  const prior = new Prior(subject, [], seed, {
-    count: VERSIONS_IMAGINED_OF_PRECEDENT,
-    deviation: PRECEDENT_DEVIATION,
-  });
+  const prior = new Prior(subject, [], seed, MEASURED);
   const belief = new Belief(prior, observationsOf(cells), seed);
   const precedent = { subject, versions: belief.draw(VERSIONS_OF_PRECEDENT, seed) };
   PRECEDENTS.set(cells, { seed, precedent });
@@ -167,7 +163,7 @@ export function expectedShares(
 ): number[] {
   const subject = { database: profile.name, dimension, isSingleWriter: profile.concurrency.fixed === 1 };
   const precedent = precedentOfLaw(subject, costAt(profile.law, dimension));
-  const prior = new Prior(subject, [precedent], 1, { count: VERSIONS_IMAGINED_OF_PRECEDENT });
+  const prior = new Prior(subject, [precedent], 1, MEASURED);
   const every = Array.from({ length: NODES }, (_, node) => node);
   return [...new Belief(prior, observationsOf(cells), 1).shares(every)];
 }
