@@ -63,6 +63,14 @@ it('several processes may create one history, and write and read it at once', as
   }
 });
 
+/** Nothing is forbidden to root. What is loaded later is loaded before: somebody else may not see the checkout. */
+const becomeSomebodyElse = `if (process.getuid?.() === 0) {
+  const loaded = await History.open(':memory:');
+  await loaded.append([record('x', 1)]);
+  await loaded.close();
+  process.setuid(65534);
+}`;
+
 it('a read-only history is read, with a warning, and refuses to be written', async () => {
   const path = folder.file('history.db');
   {
@@ -72,9 +80,8 @@ it('a read-only history is read, with a warning, and refuses to be written', asy
   chmodSync(path, 0o444);
   chmodSync(folder.path, 0o555);
   const before = readdirSync(folder.path);
-  // Nothing is forbidden to root, so the child becomes somebody else.
   const output = await runChild(
-    `if (process.getuid?.() === 0) { await import('libsql/promise'); process.setuid(65534); }
+    `${becomeSomebodyElse}
      const warnings = [];
      const ignore = () => {};
      const logger = { debug: ignore, info: ignore, error: ignore, warn: (_, message) => warnings.push(message) };
@@ -95,7 +102,7 @@ it('a read-only history is read, with a warning, and refuses to be written', asy
 it('a history where nothing may be created is refused with the reason', async () => {
   chmodSync(folder.path, 0o555);
   const output = await runChild(
-    `if (process.getuid?.() === 0) { await import('libsql/promise'); process.setuid(65534); }
+    `${becomeSomebodyElse}
      await History.open(path).catch((error) => console.log(JSON.stringify(error)));`,
     folder.file('history.db'),
   ).finally(() => chmodSync(folder.path, 0o755));
