@@ -39,7 +39,7 @@ const MAY_PASS = 4;
 const SECOND_LOOK = 2;
 
 /** What was known before the database slowed down. */
-interface Former {
+interface BeforeSlowdown {
   readonly knowledge: Knowledge;
   readonly best: Setting;
   /** Latency over prediction at the time. */
@@ -82,7 +82,7 @@ export class ModelGuidedPolicy implements Policy {
   /** The best setting before a confinement that lasted: returned to as soon as the envelope allows it again. */
   #former: Setting | undefined;
   #patience = FIRST_PATIENCE;
-  #beforeSlowdown: Former | undefined;
+  #beforeSlowdown: BeforeSlowdown | undefined;
 
   constructor(options: ModelGuidedOptions) {
     this.#best = this.#settled = options.initial;
@@ -284,13 +284,13 @@ export class ModelGuidedPolicy implements Policy {
    * were of, the best one first.
    */
   #hasPassed(sample: BatchSample): boolean {
-    const former = this.#beforeSlowdown;
-    if (!former || sample.startMs < former.sinceMs) return false;
-    const { knowledge, best, usual, slowdown } = former;
-    const formerMs =
+    const before = this.#beforeSlowdown;
+    if (!before || sample.startMs < before.sinceMs) return false;
+    const { knowledge, best, usual, slowdown } = before;
+    const beforeMs =
       usual * latencyMs(knowledge.model!, { batchSize: sample.rows, concurrency: sample.inFlight });
-    former.echoes = [...former.echoes, (sample.endMs - sample.startMs) / formerMs].slice(-DRIFT_BATCHES);
-    if (former.echoes.length < DRIFT_BATCHES || median(former.echoes) > Math.sqrt(slowdown)) return false;
+    before.echoes = [...before.echoes, (sample.endMs - sample.startMs) / beforeMs].slice(-DRIFT_BATCHES);
+    if (before.echoes.length < DRIFT_BATCHES || median(before.echoes) > Math.sqrt(slowdown)) return false;
     this.#beforeSlowdown = undefined;
     this.#world.knowledge = knowledge;
     this.#settle(best, 'the slowdown has passed; as before it');
