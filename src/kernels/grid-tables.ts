@@ -85,15 +85,22 @@ export interface GridTables extends GridAxes {
   readonly bounds: Float64Array;
 }
 
-const LIMITS = [
-  'maxMemoryBytes',
-  'maxRequestBytes',
-  'maxRows',
-  'maxLatencyMs',
-  'maxConcurrency',
-  'itemCount',
-] as const satisfies (keyof GridLimits)[];
-export const BOUNDS = 4 + LIMITS.length;
+/** In the order that the kernel has them. */
+const LIMITS = {
+  memory: 'maxMemoryBytes',
+  request_bytes: 'maxRequestBytes',
+  rows: 'maxRows',
+  latency: 'maxLatencyMs',
+  concurrency: 'maxConcurrency',
+  items: 'itemCount',
+} as const satisfies Record<GridBound, keyof GridLimits>;
+const BOUND_NAMES = Object.keys(LIMITS) as GridBound[];
+const LIMIT_NAMES = Object.values(LIMITS);
+const FIRST_LIMIT = 4;
+export const BOUNDS = FIRST_LIMIT + LIMIT_NAMES.length;
+
+/** Where the limit of a bound lies among the bounds. */
+export const placeOfBound = (bound: GridBound): number => FIRST_LIMIT + BOUND_NAMES.indexOf(bound);
 
 /**
  * The separable form of a request, and its checks.
@@ -203,10 +210,10 @@ export function fillBounds(
   bounds[1] = memory.perVectorBytes;
   bounds[2] = wire.perRequestBytes;
   bounds[3] = wire.perVectorBytes;
-  for (let k = 0; k < LIMITS.length; k++) {
-    const limit = limits[LIMITS[k]!] ?? Number.POSITIVE_INFINITY;
-    if (!(limit >= 0)) checkNumber(limit, LIMITS[k]!, { min: 0, max: Number.POSITIVE_INFINITY });
-    bounds[4 + k] = limit;
+  for (let k = 0; k < LIMIT_NAMES.length; k++) {
+    const limit = limits[LIMIT_NAMES[k]!] ?? Number.POSITIVE_INFINITY;
+    if (!(limit >= 0)) checkNumber(limit, LIMIT_NAMES[k]!, { min: 0, max: Number.POSITIVE_INFINITY });
+    bounds[FIRST_LIMIT + k] = limit;
   }
 }
 

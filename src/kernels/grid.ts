@@ -13,6 +13,7 @@ import {
   type GridShape,
   type GridWeights,
   MAX_GRID_TOP,
+  placeOfBound,
 } from './grid-tables.js';
 import type { Kernels } from './kernels.js';
 
@@ -127,24 +128,12 @@ export class Grid {
     // Memory that is not shared moves when it grows, and leaves empty views behind.
     if (this.#tables.rows.length === 0) this.#tables = this.#views();
     const tables = this.#tables;
-    const places = this.#places;
-    const { pointer } = this.#span;
     if (this.#weights !== weights) {
       fillWeights(this.#shape, weights, this.#references, tables.rows);
       this.#weights = weights;
     }
     fillBounds(this.#shape, limits, tables.bounds);
-    const feasibleCells = this.#kernels.exports.searchGrid(
-      this.#rows,
-      this.#columns,
-      pointer,
-      pointer + places.columns,
-      pointer + places.bounds,
-      1 + plateauTolerance,
-      top,
-      pointer + places.scratch,
-      pointer + places.result,
-    );
+    const feasibleCells = this.#run(plateauTolerance, top);
     const ok = feasibleCells > 0;
     const plateau = this.#cell(3);
     const violated = violations(this.#shape, limits, plateau);
@@ -164,9 +153,36 @@ export class Grid {
     };
   }
 
+  /** The plateau cell of the search just made, with one of its limits lifted. */
+  plateauWithout(bound: GridBound, { plateauTolerance, top }: GridQuestion): GridCell | null {
+    const { bounds } = this.#tables;
+    const at = placeOfBound(bound);
+    const limit = bounds[at]!;
+    bounds[at] = Number.POSITIVE_INFINITY;
+    const feasibleCells = this.#run(plateauTolerance, top);
+    bounds[at] = limit;
+    return feasibleCells > 0 ? this.#cell(1) : null;
+  }
+
   /** Gives the memory back. The grid cannot be asked afterwards. */
   dispose(): void {
     this.#kernels.arena.free(this.#span);
+  }
+
+  #run(plateauTolerance: number, top: number): number {
+    const { pointer } = this.#span;
+    const { columns, bounds, scratch, result } = this.#places;
+    return this.#kernels.exports.searchGrid(
+      this.#rows,
+      this.#columns,
+      pointer,
+      pointer + columns,
+      pointer + bounds,
+      1 + plateauTolerance,
+      top,
+      pointer + scratch,
+      pointer + result,
+    );
   }
 
   #views(): Tables {

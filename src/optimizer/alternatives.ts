@@ -32,7 +32,10 @@ export function predictedOf(
   // Little's law: what the path delays, the requests wait.
   const batchLatencyMs = (1000 * batchSize * concurrency) / throughputVps;
   return {
-    ...{ batchSize, concurrency, throughputVps, batchLatencyMs },
+    batchSize,
+    concurrency,
+    throughputVps,
+    batchLatencyMs,
     p95LatencyMs: tail * batchLatencyMs,
     processPeakMb: memory
       ? peakOnLine(memory, batchSize * concurrency)
@@ -54,16 +57,27 @@ const WORTH_SAYING = 1.001;
 /** What the points are good for, but for those that only seem better than the choice: one that may not fill the path. */
 export function alternativesTo(
   chosen: PredictedSetting,
-  points: readonly (PredictedSetting & { merits: readonly Merit[] })[],
+  points: readonly { readonly expected: PredictedSetting; readonly merits: readonly Merit[] }[],
 ): Alternative[] {
-  return points.flatMap((one) => {
-    const { merits, ...point } = one;
+  const alternatives: Alternative[] = [];
+  for (const { expected, merits } of points) {
     const isAsFast =
-      merits.every((merit) => merit === 'rate') && point.throughputVps < WORTH_SAYING * chosen.throughputVps;
-    if (isAsFast || dominates(point, chosen) || dominates(chosen, point)) return [];
-    if (points.some((other) => dominates(other, one))) return [];
-    return [{ ...point, why: merits.map((merit) => MERIT[merit]).join(' and ') }];
-  });
+      merits.every((merit) => merit === 'rate') &&
+      expected.throughputVps < WORTH_SAYING * chosen.throughputVps;
+    if (isAsFast || dominates(expected, chosen) || dominates(chosen, expected)) continue;
+    if (points.some((other) => dominates(other.expected, expected))) continue;
+    alternatives.push({
+      batchSize: expected.batchSize,
+      concurrency: expected.concurrency,
+      throughputVps: expected.throughputVps,
+      batchLatencyMs: expected.batchLatencyMs,
+      p95LatencyMs: expected.p95LatencyMs,
+      processPeakMb: expected.processPeakMb,
+      memoryMb: expected.memoryMb,
+      why: merits.map((merit) => MERIT[merit]).join(' and '),
+    });
+  }
+  return alternatives;
 }
 
 /** No worse in anything; settings that differ in nothing dominate each other. */

@@ -20,11 +20,13 @@ const CONCURRENCIES: readonly number[] = [
 
 /** Batch sizes to choose from: round numbers, and those that matter in this case (a row limit, the number of items). */
 export function batchSizeAxis(special: readonly (number | undefined)[]): readonly number[] {
-  const extra = special.filter(
-    (v): v is number => v !== undefined && v >= 1 && v <= LARGEST_BATCH && !ROUND_BATCHES.includes(v),
-  );
-  if (extra.length === 0) return ROUND_BATCHES;
-  return [...new Set([...ROUND_BATCHES, ...extra])].sort((a, b) => a - b);
+  let axis = ROUND_BATCHES;
+  for (const batchSize of special) {
+    if (batchSize === undefined || !(batchSize >= 1 && batchSize <= LARGEST_BATCH)) continue;
+    const at = axis.findIndex((other) => other >= batchSize);
+    if (axis[at] !== batchSize) axis = [...axis.slice(0, at), batchSize, ...axis.slice(at)];
+  }
+  return axis;
 }
 
 /** Concurrencies to choose from: each up to 64, then round numbers. */

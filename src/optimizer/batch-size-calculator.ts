@@ -91,8 +91,7 @@ export class OptimalBatchSizeCalculator {
    */
   async calculateOptimalBatchSize(request: BatchSizeRequest): Promise<BatchSizeRecommendation> {
     const { task, prediction } = this.#taskOf(request);
-    const { profile, dimension, cost, objective, ceilingVps } = task;
-    const { maxMemoryBytes, maxConcurrency, itemCount } = task.limits;
+    const { profile, dimension, cost, objective, limits, ceilingVps } = task;
     const answer = searchSetting(this.#context.kernels, task);
     const { chosen } = answer;
     const front = frontOf(task, answer);
@@ -103,13 +102,17 @@ export class OptimalBatchSizeCalculator {
     const predicted = predict(chosen);
     const interval = rateInterval(predicted.throughputVps, prediction.logDeviation);
     const usualGuess = {
-      ...USUAL_GUESS,
-      batchSize: Math.min(USUAL_GUESS.batchSize, itemCount, rowLimit(prediction.limits)),
+      batchSize: Math.min(
+        USUAL_GUESS.batchSize,
+        limits.itemCount,
+        limits.maxRows ?? Number.POSITIVE_INFINITY,
+      ),
+      concurrency: USUAL_GUESS.concurrency,
     };
     const usualRate = correctionAt(prediction.correction, usualGuess) * vectorsPerSecond(cost, usualGuess);
     const alternatives = alternativesTo(
       predicted,
-      [...extremes(front)].map(([point, merits]) => ({ ...predict(point), merits })),
+      Array.from(extremes(front), ([point, merits]) => ({ expected: predict(point), merits })),
     );
     return {
       recommendedBatchSize: chosen.batchSize,
@@ -133,24 +136,18 @@ export class OptimalBatchSizeCalculator {
         dimension,
         chosen,
         rate: predicted.throughputVps,
-        usualGuess: { ...usualGuess, vectorsPerSecond: usualRate },
-        unlimited: {
-          ...answer.unlimited,
-          vectorsPerSecond: level * answer.unlimited.vectorsPerSecond,
-        },
+        usualGuess,
+        usualRate,
+        unlimited: answer.unlimited,
+        unlimitedRate: level * answer.unlimited.vectorsPerSecond,
         front: { size: front.length, alternative: alternatives[0], chosen: predicted },
         binding: answer.binding,
         gainIfRelaxed: answer.gainIfRelaxed,
         objective,
         requestBytes: requestBytes(profile, dimension, chosen.batchSize),
         processPeakMb: predicted.processPeakMb,
-        bounds: {
-          memoryBytes: maxMemoryBytes,
-          concurrency: maxConcurrency,
-          items: itemCount,
-          ceilingVps,
-          ...prediction.limits,
-        },
+        limits,
+        ceilingVps,
         basis: prediction.basis,
         measured: prediction.records > 0,
         isByShares: answer.isByShares,
@@ -232,8 +229,6 @@ type BatchSizeTask = SearchTask & {
   };
   readonly ceilingVps: number;
 };
-
-const rowLimit = (limits: RequestLimits): number => limits.maxRows ?? Number.POSITIVE_INFINITY;
 
 function checkRequest(request: BatchSizeRequest): BatchSizeRequest {
   fieldsOf(request, 'request');

@@ -1,6 +1,6 @@
 import type { Objective, Setting } from '../core/types.js';
 import { formatBytes, formatCount } from '../core/units.js';
-import type { DatabaseProfile } from '../model/profile.js';
+import type { DatabaseProfile, RequestLimits } from '../model/profile.js';
 import type { BindingConstraint } from './search.js';
 
 /** The facts that the words of a recommendation are made of. */
@@ -11,8 +11,10 @@ export interface RecommendationFacts {
   readonly chosen: Setting & { vectorsPerSecond: number; memoryBytes: number };
   /** The rate after every bound, the path's included. */
   readonly rate: number;
-  readonly usualGuess: Setting & { vectorsPerSecond: number };
-  readonly unlimited: Setting & { vectorsPerSecond: number };
+  readonly usualGuess: Setting;
+  readonly usualRate: number;
+  readonly unlimited: Setting;
+  readonly unlimitedRate: number;
   /** The Pareto front that the choice is on: its size, and the first of the alternatives on it. */
   readonly front: {
     readonly size: number;
@@ -24,14 +26,13 @@ export interface RecommendationFacts {
   readonly requestBytes: number;
   readonly processPeakMb: number;
   /** The bounds that held. */
-  readonly bounds: {
-    readonly memoryBytes: number;
-    readonly maxRequestBytes?: number;
-    readonly maxRows?: number;
-    readonly concurrency: number;
-    readonly items: number;
-    readonly ceilingVps: number;
+  readonly limits: RequestLimits & {
+    readonly maxMemoryBytes: number;
+    readonly maxConcurrency: number;
+    readonly itemCount: number;
   };
+  /** Most vectors per second that the path carries. */
+  readonly ceilingVps: number;
   /** Which part of the model spoke, and whether it was fitted to records. */
   readonly basis: string;
   readonly measured: boolean;
@@ -78,7 +79,8 @@ const BY_SHARES =
 
 function boundSentence({
   binding,
-  bounds,
+  limits,
+  ceilingVps,
   profile,
   dimension,
   objective,
@@ -89,19 +91,19 @@ function boundSentence({
     case 'none':
       return `No limit bound it: ${isByShares ? BY_SHARES : CHOICE[objective]}.`;
     case 'memory':
-      return `Memory bound it: vectors in flight may take ${formatBytes(bounds.memoryBytes)}, a twentieth of what is available.`;
+      return `Memory bound it: vectors in flight may take ${formatBytes(limits.maxMemoryBytes)}, a twentieth of what is available.`;
     case 'request_bytes':
-      return `The size of a request bound it: at most ${formatBytes(bounds.maxRequestBytes!)} at ${dimension} dimensions ${whose(profile, 'maxRequestBytes', bounds.maxRequestBytes!, measured)}.`;
+      return `The size of a request bound it: at most ${formatBytes(limits.maxRequestBytes!)} at ${dimension} dimensions ${whose(profile, 'maxRequestBytes', limits.maxRequestBytes!, measured)}.`;
     case 'rows':
-      return `The number of rows bound it: at most ${formatCount(bounds.maxRows!)} per request ${whose(profile, 'maxRows', bounds.maxRows!, measured)}.`;
+      return `The number of rows bound it: at most ${formatCount(limits.maxRows!)} per request ${whose(profile, 'maxRows', limits.maxRows!, measured)}.`;
     case 'concurrency':
-      return `Concurrency bound it: more than ${bounds.concurrency} in flight are of no use to ${profile.name} on this machine.`;
+      return `Concurrency bound it: more than ${limits.maxConcurrency} in flight are of no use to ${profile.name} on this machine.`;
     case 'items':
-      return `The load bound it: it has ${formatVectors(bounds.items)}.`;
+      return `The load bound it: it has ${formatVectors(limits.itemCount)}.`;
     case 'latency':
       return 'The latency limit bound it.';
     case 'io':
-      return `The path bound it: it carries at most ${formatCount(bounds.ceilingVps)} vectors/s of ${dimension} dimensions, and no smaller setting is sure to fill it.`;
+      return `The path bound it: it carries at most ${formatCount(ceilingVps)} vectors/s of ${dimension} dimensions, and no smaller setting is sure to fill it.`;
   }
 }
 
@@ -129,17 +131,24 @@ function whose(
   return measured ? 'by what the records show to work' : 'by what failed before';
 }
 
-function gainSentence({ binding, gainIfRelaxed, unlimited, rate, bounds }: RecommendationFacts): string {
+function gainSentence({
+  binding,
+  gainIfRelaxed,
+  unlimited,
+  unlimitedRate,
+  rate,
+  ceilingVps,
+}: RecommendationFacts): string {
   if (binding === 'none' || binding === 'io' || binding === 'items') return '';
   if (gainIfRelaxed >= 1.005)
     return `Lifting that limit alone would give ${formatPercent(gainIfRelaxed - 1)} more.`;
-  const free = Math.min(unlimited.vectorsPerSecond, bounds.ceilingVps) / rate;
+  const free = Math.min(unlimitedRate, ceilingVps) / rate;
   if (free < 1.005) return 'Lifting it would gain nothing.';
   return `Lifting that limit alone would gain nothing, another one is as near; without any the model expects ${formatPercent(free - 1)} more at ${formatSetting(unlimited)}.`;
 }
 
-function guessSentence({ usualGuess, rate, bounds }: RecommendationFacts): string {
-  const usual = Math.min(usualGuess.vectorsPerSecond, bounds.ceilingVps);
+function guessSentence({ usualGuess, usualRate, rate, ceilingVps }: RecommendationFacts): string {
+  const usual = Math.min(usualRate, ceilingVps);
   const ratio = rate / usual;
   const guess = `The usual guess, ${formatVectors(usualGuess.batchSize)} per request and one at a time, would give`;
   if (ratio >= 1.05)

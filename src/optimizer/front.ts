@@ -1,5 +1,5 @@
 import { contention, serviceMs, vectorsPerSecond } from '../model/cost.js';
-import { BATCH_STEPS, CONCURRENCY_STEPS, NODES, placeOf, settingAt } from '../model/lattice.js';
+import { BATCH_STEPS, CONCURRENCY_STEPS, placeOf } from '../model/lattice.js';
 import { type FrontPoint, paretoFront } from './pareto.js';
 import { allowedBy, type SearchAnswer, type SearchTask } from './search.js';
 
@@ -12,24 +12,36 @@ export function frontOf(task: SearchTask, answer: SearchAnswer): FrontPoint[] {
 }
 
 function predictedFront(task: SearchTask, { axes }: SearchAnswer): FrontPoint[] {
-  const { cost, limits, ceilingVps = Number.POSITIVE_INFINITY, slowerBy = 1 } = task;
+  const { cost, ceilingVps = Number.POSITIVE_INFINITY, slowerBy = 1 } = task;
   const isAllowed = allowedBy(task);
-  const batchSizes = Array.from(axes.batchSizes).filter((batchSize) =>
-    isAllowed({ batchSize, concurrency: 1 }),
-  );
-  const most = limits.maxConcurrency ?? Number.POSITIVE_INFINITY;
-  const concurrencies = Array.from(axes.concurrencies).filter((concurrency) => concurrency <= most);
-  const perRequest = concurrencies.map((concurrency) => contention(cost, concurrency) / concurrency);
-  const rates = new Float64Array(batchSizes.length * concurrencies.length);
-  for (const [row, batchSize] of batchSizes.entries()) {
-    const service = serviceMs(cost, batchSize) / (1000 * batchSize);
-    for (const [column, concurrency] of concurrencies.entries()) {
-      if (!isAllowed({ batchSize, concurrency })) continue;
-      const rate = 1 / (service * perRequest[column]!);
-      rates[row * concurrencies.length + column] = Math.min(rate, ceilingVps * slowerBy);
-    }
+  const batchSizes = Array.from(axes.batchSizes);
+  const { concurrencies, perRequest } = upToFastest(task, axes.concurrencies);
+  const service = batchSizes.map((b) => serviceMs(cost, b) / (1000 * b));
+  const filling = ceilingVps * slowerBy;
+  return paretoFront({
+    batchSizes,
+    concurrencies,
+    rateOf: (row, column) =>
+      isAllowed(batchSizes[row]!, concurrencies[column]!)
+        ? Math.min(1 / (service[row]! * perRequest[column]!), filling)
+        : 0,
+  });
+}
+
+/** More in flight than are allowed, or than are fastest, are on no front. */
+function upToFastest({ cost, limits }: SearchTask, candidates: ArrayLike<number>) {
+  const concurrencies: number[] = [];
+  const perRequest: number[] = [];
+  let fastest = 0;
+  for (let k = 0; k < candidates.length; k++) {
+    const concurrency = candidates[k]!;
+    if (limits.maxConcurrency !== undefined && concurrency > limits.maxConcurrency) break;
+    concurrencies.push(concurrency);
+    perRequest.push(contention(cost, concurrency) / concurrency);
+    if (perRequest[k]! < perRequest[fastest]!) fastest = k;
   }
-  return paretoFront({ batchSizes, concurrencies, rates });
+  concurrencies.length = fastest + 1;
+  return { concurrencies, perRequest };
 }
 
 /** By the expected shares of what was measured, at the level that the cost model predicts for the choice. */
@@ -37,12 +49,15 @@ function measuredFront(task: SearchTask, { chosen }: SearchAnswer): FrontPoint[]
   const shares = task.shares!;
   const isAllowed = allowedBy(task);
   const level = vectorsPerSecond(task.cost, chosen) / shares[placeOf(chosen).nodes[0]!]!;
-  const rates = Float64Array.from({ length: NODES }, (_, node) =>
-    isAllowed(settingAt(node)) ? level * shares[node]! : 0,
-  );
   return paretoFront({
-    batchSizes: Array.from({ length: BATCH_STEPS }, (_, step) => 2 ** step),
-    concurrencies: Array.from({ length: CONCURRENCY_STEPS }, (_, step) => 2 ** step),
-    rates,
+    batchSizes: BATCH_SIZES,
+    concurrencies: CONCURRENCIES,
+    rateOf: (row, column) =>
+      isAllowed(BATCH_SIZES[row]!, CONCURRENCIES[column]!)
+        ? level * shares[row * CONCURRENCY_STEPS + column]!
+        : 0,
   });
 }
+
+const BATCH_SIZES = Array.from({ length: BATCH_STEPS }, (_, step) => 2 ** step);
+const CONCURRENCIES = Array.from({ length: CONCURRENCY_STEPS }, (_, step) => 2 ** step);

@@ -6,8 +6,8 @@ export interface RateTable {
   readonly batchSizes: readonly number[];
   /** Requests in flight, ascending. */
   readonly concurrencies: readonly number[];
-  /** Row-major batchSizes x concurrencies, vectors per second; 0 for a setting that is not allowed. */
-  readonly rates: Float64Array;
+  /** Vectors per second by the places in both; 0 for a setting that is not allowed. */
+  readonly rateOf: (row: number, column: number) => number;
 }
 
 export interface FrontPoint extends Setting {
@@ -21,34 +21,46 @@ export interface FrontPoint extends Setting {
  * law), so who has a higher rate with fewer in flight is quicker too. A setting is therefore beaten if and only if a batch
  * at least as large, with no more in flight, is at least as fast.
  */
-export function paretoFront({ batchSizes, concurrencies, rates }: RateTable): FrontPoint[] {
+export function paretoFront({ batchSizes, concurrencies, rateOf }: RateTable): FrontPoint[] {
+  const rows = batchSizes.length;
   const columns = concurrencies.length;
-  /** The best rate of a row with so many in flight or fewer. */
-  const reached = new Float64Array(rates);
-  for (let at = 0; at < reached.length; at++) {
-    if (at % columns > 0) reached[at] = Math.max(reached[at]!, reached[at - 1]!);
-  }
-  const isBeaten = (row: number, column: number, rate: number): boolean => {
-    if (column > 0 && reached[row * columns + column - 1]! >= rate) return true;
-    const inFlight = batchSizes[row]! * concurrencies[column]!;
-    let other = column;
-    for (let larger = row + 1; larger < batchSizes.length; larger++) {
-      while (other >= 0 && batchSizes[larger]! * concurrencies[other]! > inFlight) other--;
-      if (other < 0) return false;
-      if (reached[larger * columns + other]! >= rate) return true;
-    }
-    return false;
-  };
+  const reached = reachedBy(rows, columns, rateOf);
   const front: FrontPoint[] = [];
-  for (const [row, batchSize] of batchSizes.entries()) {
-    for (const [column, concurrency] of concurrencies.entries()) {
-      const vectorsPerSecond = rates[row * columns + column]!;
-      if (vectorsPerSecond > 0 && !isBeaten(row, column, vectorsPerSecond)) {
-        front.push({ batchSize, concurrency, vectorsPerSecond });
+  for (let row = 0; row < rows; row++) {
+    const batchSize = batchSizes[row]!;
+    for (let column = 0; column < columns; column++) {
+      const rate = reached[row * columns + column]!;
+      if (rate <= (column > 0 ? reached[row * columns + column - 1]! : 0)) continue;
+      const concurrency = concurrencies[column]!;
+      const inFlight = batchSize * concurrency;
+      let isBeaten = false;
+      let other = column;
+      for (let larger = row + 1; larger < rows && !isBeaten; larger++) {
+        while (other >= 0 && batchSizes[larger]! * concurrencies[other]! > inFlight) other--;
+        if (other < 0) break;
+        isBeaten = reached[larger * columns + other]! >= rate;
       }
+      if (!isBeaten) front.push({ batchSize, concurrency, vectorsPerSecond: rate });
     }
   }
   return front;
+}
+
+/** Kept from front to front: memory for a new table takes longer than to fill it. */
+let table = new Float64Array(4096);
+
+/** The best rate of each row with so many in flight or fewer. */
+function reachedBy(rows: number, columns: number, rateOf: RateTable['rateOf']): Float64Array {
+  if (table.length < rows * columns) table = new Float64Array(rows * columns);
+  let at = 0;
+  for (let row = 0; row < rows; row++) {
+    let best = 0;
+    for (let column = 0; column < columns; column++) {
+      best = Math.max(best, rateOf(row, column));
+      table[at++] = best;
+    }
+  }
+  return table;
 }
 
 /** What a point of the front can be good for. */
@@ -59,23 +71,41 @@ export type Merit = (typeof MERITS)[number];
 const LEAST_SHARE: Record<Merit, number> = { rate: 1, latency: 0.5, memory: 0.75, requests: 0.9 };
 
 const inFlight = ({ batchSize, concurrency }: Setting): number => batchSize * concurrency;
-const MEASURE: Record<Merit, (point: FrontPoint) => number> = {
-  rate: (point) => -point.vectorsPerSecond,
-  latency: (point) => inFlight(point) / point.vectorsPerSecond,
-  memory: inFlight,
-  requests: (point) => -point.batchSize,
-};
+
+/** The less, the better. */
+function measureOf(merit: Merit, point: FrontPoint): number {
+  switch (merit) {
+    case 'rate':
+      return -point.vectorsPerSecond;
+    case 'latency':
+      return inFlight(point) / point.vectorsPerSecond;
+    case 'memory':
+      return inFlight(point);
+    case 'requests':
+      return -point.batchSize;
+  }
+}
 
 /** Of each merit the point of a front that is best at it. */
 export function extremes(front: readonly FrontPoint[]): Map<FrontPoint, Merit[]> {
-  const highest = front.reduce((most, point) => Math.max(most, point.vectorsPerSecond), 0);
+  let highest = 0;
+  for (const { vectorsPerSecond } of front) highest = Math.max(highest, vectorsPerSecond);
   const found = new Map<FrontPoint, Merit[]>();
   for (const merit of MERITS) {
-    const measure = MEASURE[merit];
-    const best = front
-      .filter((point) => point.vectorsPerSecond >= LEAST_SHARE[merit] * highest)
-      .reduce((a, b) => (measure(b) < measure(a) ? b : a));
-    found.set(best, [...(found.get(best) ?? []), merit]);
+    const leastRate = LEAST_SHARE[merit] * highest;
+    let best: FrontPoint | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const point of front) {
+      if (point.vectorsPerSecond < leastRate) continue;
+      const measure = measureOf(merit, point);
+      if (measure < least) {
+        least = measure;
+        best = point;
+      }
+    }
+    const merits = found.get(best!);
+    if (merits) merits.push(merit);
+    else found.set(best!, [merit]);
   }
   return found;
 }

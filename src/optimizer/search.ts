@@ -1,5 +1,5 @@
 import { VectorBatchError } from '../core/errors.js';
-import type { Objective, Setting } from '../core/types.js';
+import type { Objective } from '../core/types.js';
 import { formatBytes } from '../core/units.js';
 import {
   Grid,
@@ -10,20 +10,16 @@ import {
   type GridRequest,
   type GridResult,
   type GridWeights,
-  searchGrid,
 } from '../kernels/grid.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { type CostModel, latencyMs, vectorsPerSecond } from '../model/cost.js';
 import { settingAt } from '../model/lattice.js';
 import { inFlightBytesPerVector } from '../model/memory.js';
-import { type DatabaseProfile, requestBytes, wireBytesPerVector } from '../model/profile.js';
+import { type DatabaseProfile, wireBytesPerVector } from '../model/profile.js';
 import { batchSizeAxis, concurrencyAxis } from './axes.js';
 
 /** Settings within 3 % of the best cannot be told apart by any affordable measurement; the smallest of them is taken. */
 export const PLATEAU_TOLERANCE = 0.03;
-/** The lean alternative gives up a quarter of the rate at most. */
-const LEAN_TOLERANCE = 1 / 3;
-
 /** Expected shares this close cannot be told apart. */
 const SHARE_TOLERANCE = 0.01;
 
@@ -61,8 +57,6 @@ export interface SearchAnswer {
   readonly chosen: GridCell;
   /** The fastest within the limits. */
   readonly fastest: GridCell;
-  /** The fewest vectors in flight that keep three quarters of the fastest's rate. */
-  readonly lean: GridCell;
   /** What would be chosen without limits. */
   readonly unlimited: GridCell;
   readonly binding: BindingConstraint;
@@ -82,15 +76,6 @@ export interface SearchAnswer {
 /** A grid search but for the objective. */
 export type GridWithoutWeights = Omit<GridRequest, 'weights'>;
 
-const LIMIT_OF = {
-  memory: 'maxMemoryBytes',
-  request_bytes: 'maxRequestBytes',
-  rows: 'maxRows',
-  latency: 'maxLatencyMs',
-  concurrency: 'maxConcurrency',
-  items: 'itemCount',
-} as const satisfies Record<Exclude<GridResult['binding'], 'none'>, keyof GridLimits>;
-
 /**
  * Finds the setting for a task: the smallest batch x concurrency within {@link PLATEAU_TOLERANCE} of the
  * cheapest cell that obeys every limit.
@@ -98,78 +83,81 @@ const LIMIT_OF = {
  */
 export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer {
   const request = gridOf(task);
-  const grid = new Grid(kernels, request);
+  const whole = new Grid(kernels, request);
+  let part: Grid | undefined;
   try {
-    return searchOn(kernels, grid, request, task);
-  } finally {
-    grid.dispose();
-  }
-}
+    const byRateAlone = questionOf(request, WEIGHTS.performance, PLATEAU_TOLERANCE);
+    const rate = whole.search(byRateAlone);
+    if (!rate.best) throw impossible(task, rate);
+    const fastest = rate.best;
 
-function searchOn(kernels: Kernels, grid: Grid, request: GridWithoutWeights, task: SearchTask): SearchAnswer {
-  const byRateAlone = { ...questionOf(request), weights: WEIGHTS.performance };
-  const rate = grid.search(byRateAlone);
-  if (!rate.best) throw impossible(task, rate);
-  const fastest = rate.best;
+    const ceiling = task.ceilingVps ?? Number.POSITIVE_INFINITY;
+    const io = fastest.vectorsPerSecond > ceiling;
+    const byRate = task.objective === 'performance' || io;
+    // Cells that fill the path for certain are as fast as each other, so all of them belong to the plateau.
+    const filling = fastest.vectorsPerSecond / (ceiling * (task.slowerBy ?? 1)) - 1;
+    const tolerance = byRate ? Math.max(PLATEAU_TOLERANCE, filling) : PLATEAU_TOLERANCE;
 
-  const ceiling = task.ceilingVps ?? Number.POSITIVE_INFINITY;
-  const io = fastest.vectorsPerSecond > ceiling;
-  // Cells that fill the path for certain are as fast as each other, so all of them belong to the plateau.
-  const slack = Math.max(PLATEAU_TOLERANCE, fastest.vectorsPerSecond / (ceiling * (task.slowerBy ?? 1)) - 1);
-  const lean = grid.search({ ...byRateAlone, plateauTolerance: Math.max(slack, LEAN_TOLERANCE) }).plateau!;
+    const axes = byRate ? request : upTo(request, fastest);
+    if (!byRate) part = new Grid(kernels, { ...request, ...axes });
+    const grid = part ?? whole;
+    const question = questionOf(request, byRate ? WEIGHTS.performance : WEIGHTS[task.objective], tolerance);
+    const result = byRate && tolerance === PLATEAU_TOLERANCE ? rate : grid.search(question);
+    const measured = task.objective === 'performance' && !io && task.shares;
+    const byShares = measured ? bestMeasured(task, measured) : undefined;
+    const chosen = byShares ?? unbeaten(task, axes, result.plateau!);
 
-  const byRate = task.objective === 'performance' || io;
-  const axes = byRate ? request : { ...request, ...upTo(request, fastest) };
-  const ask = (search: GridQuestion): GridResult =>
-    byRate ? grid.search(search) : searchGrid(kernels, { ...axes, ...search });
-  const question = byRate
-    ? { ...byRateAlone, plateauTolerance: slack }
-    : { ...questionOf(request), weights: WEIGHTS[task.objective] };
-  const result = byRate && slack === PLATEAU_TOLERANCE ? rate : ask(question);
-  const measured = task.objective === 'performance' && !io && task.shares;
-  const byShares = measured ? bestMeasured(task, measured) : undefined;
-  const chosen = byShares ?? unbeaten(task, axes, result.plateau!);
-
-  let binding: BindingConstraint = io ? 'io' : result.binding;
-  let gainIfRelaxed = 1;
-  if (!io) {
-    for (const { bound } of result.violated) {
-      const limits = { ...task.limits, [LIMIT_OF[bound]]: undefined };
-      const relaxed = ask({ ...question, limits }).plateau!;
-      const gain = relaxed.vectorsPerSecond / chosen.vectorsPerSecond;
-      if (gain > gainIfRelaxed + 1e-9) {
-        binding = bound;
-        gainIfRelaxed = gain;
+    let binding: BindingConstraint = io ? 'io' : result.binding;
+    let gainIfRelaxed = 1;
+    if (!io) {
+      for (const { bound } of result.violated) {
+        const relaxed = grid.plateauWithout(bound, question)!;
+        const gain = relaxed.vectorsPerSecond / chosen.vectorsPerSecond;
+        if (gain > gainIfRelaxed + 1e-9) {
+          binding = bound;
+          gainIfRelaxed = gain;
+        }
       }
     }
+    return {
+      chosen,
+      fastest,
+      unlimited: result.unlimited.plateau,
+      binding,
+      gainIfRelaxed,
+      references: result.references,
+      bestCost: result.best!.cost,
+      tolerance,
+      axes,
+      isByShares: byShares !== undefined,
+    };
+  } finally {
+    part?.dispose();
+    whole.dispose();
   }
-  return {
-    chosen,
-    fastest,
-    lean,
-    unlimited: result.unlimited.plateau,
-    binding,
-    gainIfRelaxed,
-    references: result.references,
-    bestCost: result.best!.cost,
-    tolerance: byRate ? slack : PLATEAU_TOLERANCE,
-    axes,
-    isByShares: byShares !== undefined,
-  };
 }
 
 /** A larger batch with fewer requests in flight, as many vectors, and no lower rate is better in every respect. */
 function unbeaten(task: SearchTask, axes: SearchAnswer['axes'], cell: GridCell): GridCell {
   const { cost } = task;
   const isAllowed = allowedBy(task);
-  const concurrencies = Array.from(axes.concurrencies);
+  const inFlight = cell.batchSize * cell.concurrency;
   let best = cell;
-  for (const batchSize of Array.from(axes.batchSizes)) {
-    const setting = { batchSize, concurrency: (cell.batchSize * cell.concurrency) / batchSize };
-    if (batchSize <= best.batchSize || !concurrencies.includes(setting.concurrency)) continue;
-    const rate = vectorsPerSecond(cost, setting);
-    if (rate < best.vectorsPerSecond || !isAllowed(setting)) continue;
-    best = { ...best, ...setting, vectorsPerSecond: rate, latencyMs: latencyMs(cost, setting) };
+  for (let k = 0; k < axes.batchSizes.length; k++) {
+    const batchSize = axes.batchSizes[k]!;
+    if (batchSize <= best.batchSize) continue;
+    const concurrency = inFlight / batchSize;
+    if (concurrency < 1) break;
+    if (!Array.prototype.includes.call(axes.concurrencies, concurrency)) continue;
+    const rate = vectorsPerSecond(cost, { batchSize, concurrency });
+    if (rate < best.vectorsPerSecond || !isAllowed(batchSize, concurrency)) continue;
+    best = {
+      ...best,
+      batchSize,
+      concurrency,
+      vectorsPerSecond: rate,
+      latencyMs: latencyMs(cost, { batchSize, concurrency }),
+    };
   }
   return best;
 }
@@ -180,7 +168,9 @@ function bestMeasured(task: SearchTask, shares: readonly number[]): GridCell | u
   const isAllowed = allowedBy(task);
   const nodes = shares.flatMap((share, node) => {
     const setting = settingAt(node);
-    return isAllowed(setting) ? [{ setting, share, inFlight: setting.batchSize * setting.concurrency }] : [];
+    return isAllowed(setting.batchSize, setting.concurrency)
+      ? [{ setting, share, inFlight: setting.batchSize * setting.concurrency }]
+      : [];
   });
   const best = Math.max(...nodes.map((node) => node.share));
   const asGood = nodes.filter((node) => node.share >= best - SHARE_TOLERANCE);
@@ -196,32 +186,43 @@ function bestMeasured(task: SearchTask, shares: readonly number[]): GridCell | u
 }
 
 /** Whether a setting obeys every limit of a task. */
-export function allowedBy({ profile, dimension, cost, limits }: SearchTask): (setting: Setting) => boolean {
+export function allowedBy({
+  profile,
+  dimension,
+  cost,
+  limits,
+}: SearchTask): (batchSize: number, concurrency: number) => boolean {
+  const {
+    maxRows = UNBOUNDED,
+    maxRequestBytes = UNBOUNDED,
+    maxMemoryBytes = UNBOUNDED,
+    maxLatencyMs = UNBOUNDED,
+    maxConcurrency = UNBOUNDED,
+    itemCount = UNBOUNDED,
+  } = limits;
   const bytesPerVector = inFlightBytesPerVector(profile, dimension);
-  const within = (value: number, most: number | undefined) => most === undefined || value <= most;
-  return (setting) => {
-    const { batchSize, concurrency } = setting;
+  const wireBytes = wireBytesPerVector(profile, dimension);
+  const { perRequestBytes } = profile.wire;
+  return (batchSize, concurrency) => {
     const inFlight = batchSize * concurrency;
     return (
-      within(batchSize, limits.maxRows) &&
-      within(requestBytes(profile, dimension, batchSize), limits.maxRequestBytes) &&
-      within(inFlight * bytesPerVector, limits.maxMemoryBytes) &&
-      (limits.maxLatencyMs === undefined || latencyMs(cost, setting) <= limits.maxLatencyMs) &&
-      within(concurrency, limits.maxConcurrency) &&
-      within(inFlight, limits.itemCount)
+      batchSize <= maxRows &&
+      perRequestBytes + batchSize * wireBytes <= maxRequestBytes &&
+      inFlight * bytesPerVector <= maxMemoryBytes &&
+      (maxLatencyMs === UNBOUNDED || latencyMs(cost, { batchSize, concurrency }) <= maxLatencyMs) &&
+      concurrency <= maxConcurrency &&
+      inFlight <= itemCount
     );
   };
 }
 
-const questionOf = ({
-  limits,
-  plateauTolerance,
-  top,
-}: GridWithoutWeights): Omit<GridQuestion, 'weights'> => ({
-  limits,
-  plateauTolerance,
-  top,
-});
+const UNBOUNDED = Number.POSITIVE_INFINITY;
+
+const questionOf = (
+  { limits, top }: GridWithoutWeights,
+  weights: GridWeights,
+  plateauTolerance: number,
+): GridQuestion => ({ limits, weights, plateauTolerance, top });
 
 /** The grid that a task is searched on. */
 export function gridOf(task: SearchTask): GridWithoutWeights {

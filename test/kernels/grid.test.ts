@@ -1,12 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.js';
-import { type GridLimits, type GridRequest, searchGrid } from '../../src/kernels/grid.js';
+import { Grid, type GridLimits, type GridRequest, searchGrid } from '../../src/kernels/grid.js';
 import { gridTables } from '../../src/kernels/grid-tables.js';
 import { latencyMs, vectorsPerSecond } from '../../src/model/cost.js';
 import { type ReferenceCell, searchGridReference } from '../reference/grid.js';
 import { arena, kernels, SEED } from './support.js';
 
 const MODELS = 1000;
+const LIMIT_OF = {
+  memory: 'maxMemoryBytes',
+  request_bytes: 'maxRequestBytes',
+  rows: 'maxRows',
+  latency: 'maxLatencyMs',
+  concurrency: 'maxConcurrency',
+  items: 'itemCount',
+} as const;
 
 function axis(random: Random, maxLength: number): number[] {
   const length = 1 + random.integer(maxLength);
@@ -183,6 +191,25 @@ describe('the grid search', () => {
     expect(place(result.plateau)).toEqual(expected.plateau);
     expect(result.top.map(place)).toEqual(expected.top);
     expect(place(result.unlimited.best)).toEqual(expected.unlimited.best);
+  });
+
+  it('lifts one limit of the search just made, and no other', () => {
+    const random = new Random(SEED);
+    let lifted = 0;
+    for (let k = 0; k < 200; k++) {
+      const request = randomRequest(random);
+      const grid = new Grid(kernels, request, request.top);
+      const { violated } = grid.search(request);
+      for (const { bound } of violated) {
+        const limits = { ...request.limits, [LIMIT_OF[bound]]: undefined };
+        expect(grid.plateauWithout(bound, request)).toEqual(
+          searchGrid(kernels, { ...request, limits }).plateau,
+        );
+        lifted++;
+      }
+      grid.dispose();
+    }
+    expect(lifted).toBeGreaterThan(100);
   });
 
   it('allows a setting that needs exactly what a limit grants', () => {
