@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { type Bounds, clampSetting, UNBOUNDED } from '../src/control/bounds.js';
 import { FixedPolicy } from '../src/control/fixed.js';
 import { ModelGuidedPolicy } from '../src/control/model-guided.js';
 import { oracle } from '../src/control/oracle.js';
 import { agentPolicy, createPolicy } from '../src/control/policies.js';
-import type { Decision, Policy } from '../src/control/policy.js';
+import type { Policy } from '../src/control/policy.js';
 import { randomScenario } from '../src/control/random-scenario.js';
 import { replay } from '../src/control/replay.js';
 import { parseScenario, type Scenario } from '../src/control/scenario.js';
@@ -12,6 +11,7 @@ import { Watchdog } from '../src/control/watchdog.js';
 import { Random } from '../src/core/random.js';
 import { median, quantile } from '../src/core/statistics.js';
 import type { Setting } from '../src/core/types.js';
+import { RandomWalk } from '../test/control/support.js';
 import { loadSweeps } from '../test/model/sweeps.js';
 import { type BenchOptions, type Case, formatTable } from './harness.js';
 import { LegacyPolicy } from './legacy.js';
@@ -40,7 +40,7 @@ const ENTRANTS: readonly Entrant[] = [
   { name: 'dqn, unwatched', create: () => agentPolicy({ initial }) },
   { name: 'dqn', create: () => createPolicy('dqn', { initial }) },
   { name: 'model-guided', create: () => createPolicy('model-guided', { initial }) },
-  { name: 'watchdog, random walk', create: (_, seed) => watched(new RandomWalk(seed)) },
+  { name: 'watchdog, random walk', create: (_, seed) => watched(new RandomWalk(initial, seed)) },
   {
     name: 'watchdog, always most',
     create: () => watched(new FixedPolicy({ batchSize: MOST_ROWS, concurrency: 64 })),
@@ -48,39 +48,6 @@ const ENTRANTS: readonly Entrant[] = [
 ];
 
 const watched = (policy: Policy): Policy => new Watchdog(policy, new ModelGuidedPolicy({ initial }));
-
-/** Doubles or halves one of the axes with every batch, as chance has it. */
-class RandomWalk implements Policy {
-  readonly name = 'random walk';
-  readonly #random: Random;
-  #setting = initial;
-  #bounds: Bounds = UNBOUNDED;
-
-  constructor(seed: number) {
-    this.#random = new Random(seed);
-  }
-
-  get setting(): Decision {
-    return { ...this.best, reason: 'chance' };
-  }
-
-  get best(): Setting {
-    return clampSetting(this.#setting, this.#bounds);
-  }
-
-  observe(): void {
-    const { batchSize, concurrency } = this.best;
-    const factor = this.#random.next() < 0.5 ? 0.5 : 2;
-    this.#setting =
-      this.#random.next() < 0.5
-        ? { batchSize: batchSize * factor, concurrency }
-        : { batchSize, concurrency: concurrency * factor };
-  }
-
-  limit(bounds: Bounds): void {
-    this.#bounds = bounds;
-  }
-}
 
 /**
  * The tournament: simulated loads, every policy on the same ones, on a virtual clock. Four sets of loads: the scenario

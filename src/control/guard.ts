@@ -72,7 +72,7 @@ export class Guard implements Policy {
       this.#ceiling < this.#options.maxConcurrency && granted.concurrency === this.#ceiling
         ? `${wanted.reason}; the sink pushed back`
         : wanted.reason;
-    return { ...granted, reason };
+    return { batchSize: granted.batchSize, concurrency: granted.concurrency, reason };
   }
 
   get best(): Setting {

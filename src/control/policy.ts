@@ -25,7 +25,7 @@ export interface BatchSample {
   readonly endMs: number;
   readonly outcome: AttemptOutcome;
   /** What a `shrink` told about the sink's limits. */
-  readonly limits?: { readonly maxRows?: number; readonly maxBytes?: number };
+  readonly limits?: { readonly maxRows?: number; readonly maxBytes?: number } | undefined;
   /** Rows not yet dispatched, where the source knows: exploring is only worth it while there are many. */
   readonly remainingRows?: number;
 }

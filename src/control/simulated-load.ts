@@ -95,13 +95,12 @@ export class SimulatedLoad {
 
   #dispatch(): void {
     if (this.#options.lockStep && this.#inFlight > 0) return;
-    for (;;) {
-      const { setting } = this.guard;
-      const last = this.settings.at(-1);
-      if (last?.batchSize !== setting.batchSize || last.concurrency !== setting.concurrency) {
-        this.settings.push({ ...setting, atMs: this.#nowMs });
-      }
-      if (this.#inFlight >= setting.concurrency) return;
+    const { setting } = this.guard;
+    const last = this.settings.at(-1);
+    if (last?.batchSize !== setting.batchSize || last.concurrency !== setting.concurrency) {
+      this.settings.push({ ...setting, atMs: this.#nowMs });
+    }
+    while (this.#inFlight < setting.concurrency) {
       let rows = this.#returned.pop();
       if (rows === undefined) {
         if (this.#fresh === 0) return;
@@ -121,9 +120,15 @@ export class SimulatedLoad {
     const endMs = startMs + answer.latencyMs;
     this.#schedule(endMs, () => {
       this.guard.observe({
-        ...{ batchSize, rows, bytes, concurrency, inFlight, startMs, endMs },
-        ...(answer.kind === 'shrink' && answer.limits ? { limits: answer.limits } : {}),
+        batchSize,
+        rows,
+        bytes,
+        concurrency,
+        inFlight,
+        startMs,
+        endMs,
         outcome: answer.kind,
+        limits: answer.kind === 'shrink' ? answer.limits : undefined,
         remainingRows: this.#fresh,
       });
       this.#inFlight--;

@@ -18,9 +18,9 @@ const TERM_BATCHES = 512;
 /**
  * The guard's answer to a policy that cannot be trusted (a learned one, or a user's own). A reference, the model-guided
  * policy, looks for the best setting first, and what it achieves there is the yardstick. Then the watched policy
- * is in charge, within a factor of the reference's setting, on an allowance: every batch is charged the
- * time it took of the load, less the time that the reference would have taken for its rows, and when that
- * passes a twentieth of all time, the reference takes over until there is allowance again. So the
+ * is in charge, within a factor of the reference's setting, on an allowance: it is charged all
+ * time that passes, less the time that the reference would have taken for the rows stored in it, and when that
+ * passes a twentieth of the load's time, the reference takes over until there is allowance again. So the
  * worst policy costs about a twentieth, and one that is better than the reference is never interrupted but for
  * the yardstick.
  */
@@ -35,10 +35,17 @@ export class Watchdog implements Policy {
   /** What the reference takes for one row of the load, and for a request, ms; 0 before it is known. */
   #msPerRow = 0;
   #requestMs = 0;
+  /** What the watched policy has cost so far, and what time may have to be added to that. */
   #lostMs = 0;
+  #openMs = 0;
+  /** When the last attempt ended, and whether a batch that failed may be waiting. */
+  #nowMs = 0;
+  #isWaiting = false;
   #term = 0;
   #startMs: number | undefined;
   #changedMs = 0;
+  /** Since the last change of hands, nothing has come back that was sent after it. */
+  #isChanging = false;
 
   constructor(watched: Policy, reference: ModelGuidedPolicy) {
     this.name = watched.name;
@@ -71,15 +78,32 @@ export class Watchdog implements Policy {
 
   observe(sample: BatchSample): void {
     this.#startMs ??= sample.startMs;
+    this.#charge(sample);
     // Batches sent before the last change of hands are the other's.
     if (sample.startMs < this.#changedMs) return;
+    this.#isChanging = false;
     if (this.#isWatchedInCharge) this.#watch(sample);
     else this.#refer(sample);
   }
 
+  /**
+   * Charges the time that has passed since the last attempt ended, less what the reference would have taken for what was
+   * stored in it. By the clock, not by the time of the attempts: a batch that was pushed back holds its permit while
+   * it waits. That goes on after a change of hands, until all that the watched policy sent has come back.
+   */
+  #charge({ startMs, endMs, inFlight, rows, outcome }: BatchSample): void {
+    const gapMs = inFlight === 1 ? Math.max(0, startMs - this.#nowMs) : 0;
+    // Where no batch waits to be sent again, the source had nothing to send, and nobody is to blame for that.
+    const idleMs = this.#isWaiting ? 0 : gapMs;
+    this.#isWaiting = outcome !== 'ok' || (this.#isWaiting && gapMs === 0);
+    this.#openMs += endMs - this.#nowMs - idleMs - (outcome === 'ok' ? rows * this.#msPerRow : 0);
+    this.#nowMs = endMs;
+    if (!this.#isWatchedInCharge && !this.#isChanging && startMs >= this.#changedMs) return;
+    this.#lostMs += this.#openMs;
+    this.#openMs = 0;
+  }
+
   #watch(sample: BatchSample): void {
-    const tookMs = (sample.endMs - sample.startMs) / sample.inFlight;
-    this.#lostMs += tookMs - (sample.outcome === 'ok' ? sample.rows * this.#msPerRow : 0);
     this.#watched.observe(sample);
     const spent = this.#lostMs > REGRET * (sample.endMs - this.#startMs!);
     if (spent || ++this.#term >= TERM_BATCHES) this.#handOver(false, sample.endMs);
@@ -107,6 +131,8 @@ export class Watchdog implements Policy {
   #handOver(toWatched: boolean, nowMs: number): void {
     this.#isWatchedInCharge = toWatched;
     this.#changedMs = nowMs;
+    this.#isChanging = true;
+    this.#openMs = 0;
     this.#window = undefined;
     this.#term = 0;
     // What it gained does not buy it the right to lose more later.

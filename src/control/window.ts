@@ -94,8 +94,9 @@ export class Window {
     const batches = this.#latenciesMs.length;
     if (batches >= MAX_BATCHES || this.#foreign > MOST_FOREIGN) return true;
     const wanted = Math.max(this.#length.batches, this.setting.concurrency);
-    const { hopelessBelow = 0 } = this.#length;
-    if (batches >= 2 && 1000 / meanWithoutStalls(this.#msPerRow) < hopelessBelow) return true;
+    const { hopelessBelow } = this.#length;
+    if (hopelessBelow && batches >= 2 && 1000 / meanWithoutStalls(this.#msPerRow) < hopelessBelow)
+      return true;
     if (batches >= 2 && this.#totalMs >= SLOW_MS * this.setting.concurrency) return true;
     if (batches < wanted || this.#lastMs - this.#firstMs < this.#length.minMs) return false;
     return batches >= (this.#length.mostBatches ?? 0) || relativeError(this.#msPerRow) <= PRECISE;

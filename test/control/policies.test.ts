@@ -4,12 +4,15 @@ import { AdaptiveController } from '../../src/control/adaptive-controller.js';
 import { FixedPolicy } from '../../src/control/fixed.js';
 import { Guard } from '../../src/control/guard.js';
 import { ModelGuidedPolicy } from '../../src/control/model-guided.js';
+import { oracle } from '../../src/control/oracle.js';
 import { agentPolicy, createPolicy, POLICY_NAMES } from '../../src/control/policies.js';
 import type { Policy } from '../../src/control/policy.js';
+import { randomScenario } from '../../src/control/random-scenario.js';
 import type { Scenario } from '../../src/control/scenario.js';
 import { simulate } from '../../src/control/simulate.js';
 import { Watchdog } from '../../src/control/watchdog.js';
-import { sampleOf } from './support.js';
+import { Random } from '../../src/core/random.js';
+import { RandomWalk, sampleOf } from './support.js';
 
 const initial = { batchSize: 128, concurrency: 1 };
 const LOAD: Scenario = {
@@ -132,6 +135,35 @@ describe('the watchdog', () => {
       return reason === 'fixed by the caller' ? sum + untilMs - atMs : sum;
     }, 0);
     expect(ownMs).toBeGreaterThan(0.4 * totalMs);
+  });
+
+  // Batches that are pushed back hold their permits while they wait; these loads once fell to 0.02 of the oracle.
+  for (const seed of [6, 15]) {
+    it(`charges the waiting for a sink that takes one request at a time (random load ${seed})`, () => {
+      const scenario = randomScenario(new Random(seed));
+      expect(scenario.pushBack!.inFlight).toBe(1);
+      const best = oracle(scenario).vectorsPerSecond;
+      const watched = [new RandomWalk(initial, 1), flooding(), agentPolicy({ initial })];
+      for (const policy of watched) {
+        const { vectorsPerSecond } = simulate(scenario, new Watchdog(policy, reference()), 1);
+        expect(vectorsPerSecond / best, policy.name).toBeGreaterThan(0.8);
+      }
+    });
+  }
+
+  it('charges nobody for a source that has nothing to send', () => {
+    const watchdog = new Watchdog(new FixedPolicy({ batchSize: 200, concurrency: 1 }), reference());
+    watchdog.limit({ maxBatchSize: 1000, maxConcurrency: 1, maxRowsInFlight: 1000 });
+    const owners: boolean[] = [];
+    let nowMs = 0;
+    for (let k = 0; k < 3000; k++) {
+      const { batchSize, concurrency, reason } = watchdog.setting;
+      owners.push(reason === 'fixed by the caller');
+      const endMs = nowMs + 0.1 * batchSize;
+      watchdog.observe(sampleOf({ batchSize, concurrency, startMs: nowMs, endMs }));
+      nowMs = endMs + 100;
+    }
+    expect(owners.slice(1000).filter(Boolean).length).toBeGreaterThan(1800);
   });
 });
 
