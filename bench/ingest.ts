@@ -127,6 +127,7 @@ async function bestFixed(match: Match, options: BenchOptions, line: ProgressLine
   if (options.quick) return QUICK.best;
   const report = await tune(scratchSinks(started.urlOf('tuning')), {
     ...{ dimension, source: sourceOf(vectors, dimension), exhaustive: true },
+    itemCount: vectors.length / dimension,
     onProgress: ({ done, total }) =>
       line.draw(`tuning ${database.name} ${dimension}: ${done} of ${total} trials`),
   });

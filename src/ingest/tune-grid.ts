@@ -1,7 +1,7 @@
 import type { Setting } from '../core/types.js';
 import { type CostModel, vectorsPerSecond } from '../model/cost.js';
 
-const SMALLEST_BATCH = 8;
+export const SMALLEST_BATCH = 8;
 const LARGEST_BATCH = 16_384;
 const MOST_CONCURRENCY = 8;
 /** What programs do that nobody has tuned: about a hundred records in a request, one request at a time. */
@@ -9,11 +9,12 @@ export const BASELINE: Setting = { batchSize: 128, concurrency: 1 };
 /** Of cells this close to the predicted best, the smallest is tried. */
 const PLATEAU = 0.97;
 
-/** The settings there are: batch 8 to 16384 and 1 to 8 in flight, in powers of two, as far as `maxBatchSize` allows. */
-export function tuneGrid(maxBatchSize: number): Setting[] {
+/** The settings there are: batch 8 to 16384 and 1 to 8 in flight, in powers of two, as far as the bounds allow. */
+export function tuneGrid(maxBatchSize: number, maxRowsInFlight = Number.POSITIVE_INFINITY): Setting[] {
   const grid: Setting[] = [];
   for (let batchSize = SMALLEST_BATCH; batchSize <= Math.min(LARGEST_BATCH, maxBatchSize); batchSize *= 2) {
-    for (let concurrency = 1; concurrency <= MOST_CONCURRENCY; concurrency *= 2) {
+    const most = Math.min(MOST_CONCURRENCY, maxRowsInFlight / batchSize);
+    for (let concurrency = 1; concurrency <= most; concurrency *= 2) {
       grid.push({ batchSize, concurrency });
     }
   }

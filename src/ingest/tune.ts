@@ -13,7 +13,7 @@ import type { Source } from './ports.js';
 import { priorFor } from './prior.js';
 import { Specimen } from './specimen.js';
 import type { Trial } from './trial.js';
-import { BASELINE, keyOf, nextCell, tuneGrid } from './tune-grid.js';
+import { BASELINE, keyOf, nextCell, SMALLEST_BATCH, tuneGrid } from './tune-grid.js';
 import type { TuneProgress, TuneReport } from './tune-report.js';
 import { Rounds, type ScratchFactory } from './tune-rounds.js';
 import { type Contestant, verdictOf } from './verdict.js';
@@ -25,6 +25,8 @@ export interface TuneOptions {
   source?: Source;
   /** About how long it may take, ms. Default 30,000; 144,000 for an exhaustive one. */
   budgetMs?: number;
+  /** Vectors that will be loaded: a setting that has more of them in flight is left out. Default: no bound. */
+  itemCount?: number;
   /** Measures every setting of the grid, three times, instead of a tenth of them. */
   exhaustive?: boolean;
   /** How the database will compare the vectors. Default `cosine`. */
@@ -86,6 +88,7 @@ class Tuning {
   readonly #budgetMs: number;
   readonly #startMs: number;
   readonly #rounds: Rounds;
+  readonly #itemCount: number;
   /** Trials that are planned in all. */
   #planned = 1;
   /** The cells that can be had; refusals make it smaller. */
@@ -107,6 +110,8 @@ class Tuning {
       'budgetMs',
       { min: 100, max: 86_400_000 },
     );
+    const { itemCount = Number.POSITIVE_INFINITY } = options;
+    this.#itemCount = checkNumber(itemCount, 'itemCount', { min: SMALLEST_BATCH, max: Infinity });
     this.#options = options;
     this.#clock = clock;
     this.#startMs = clock.now();
@@ -123,7 +128,8 @@ class Tuning {
     const { name, database, limits, bytesPerVector } = await this.#rounds.survey();
     this.#sink = { name, database };
     const { maxRows = Infinity, maxBytes = Infinity } = limits;
-    const full = tuneGrid(Math.min(maxRows, maxBytes / bytesPerVector, SPECIMEN_BYTES / (4 * dimension)));
+    const largest = Math.min(maxRows, maxBytes / bytesPerVector, SPECIMEN_BYTES / (4 * dimension));
+    const full = tuneGrid(largest, this.#itemCount);
     const baseline = full.findLast((cell) => cell.batchSize <= BASELINE.batchSize && cell.concurrency === 1);
     if (!baseline) {
       throw new VectorBatchError(

@@ -1,9 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { npyHeader, vbo } from './vbo.js';
+import { npyHeader, untilSettling, vbo } from './vbo.js';
 
 let cwd: string;
 const ROWS = 5000;
@@ -156,7 +155,7 @@ describe('vbo ingest', () => {
     );
     const { code, stdout, stderr } = await vbo(
       ['ingest', 'good.npy', '--to', 'sim://slow.json', '--fixed', '10x1', '--json'],
-      { cwd, onStart: (kill) => void untilSettling(join(cwd, 'good.npy.ledger')).then(() => kill('SIGINT')) },
+      { cwd, onStart: (kill) => untilSettling(join(cwd, 'good.npy.ledger')).then(() => kill('SIGINT')) },
     );
     expect(code).toBe(130);
     expect(stderr).toContain('VBO_ERR_ABORTED');
@@ -166,11 +165,6 @@ describe('vbo ingest', () => {
     expect(report.acknowledged % 10).toBe(0);
   });
 });
-
-/** Until a load has noted its first acknowledged records. */
-async function untilSettling(ledger: string): Promise<void> {
-  while (!(existsSync(ledger) && readFileSync(ledger, 'utf8').includes('"stored"'))) await setTimeout(10);
-}
 
 describe('vbo compact', () => {
   it('quantizes a file, streams it, and says what it costs in recall', async () => {

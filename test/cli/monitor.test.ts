@@ -11,7 +11,7 @@ import { parseMetrics, type Snapshot, snapshotOf } from '../../src/cli/monitor-s
 import { createApp } from '../../src/server/app.js';
 import { readServerConfig } from '../../src/server/config.js';
 import { VectorBatchOptimizer } from '../../src/vector-batch-optimizer.js';
-import { MAIN, vbo } from './vbo.js';
+import { MAIN, until, vbo } from './vbo.js';
 
 const KEY = 'a key';
 const CALCULATE = {
@@ -63,7 +63,7 @@ describe('vbo monitor', () => {
 
   it('prints a line a look where there is no terminal, until it is told to end', async () => {
     const { code, stdout } = await vbo(['monitor', '--url', url, '--interval', '150ms'], {
-      onStart: (kill) => setTimeout(() => kill('SIGINT'), 2500),
+      onStart: (kill, printed) => until(() => printed().split('\n').length > 3).then(() => kill('SIGINT')),
     });
     expect(code).toBe(0);
     const lines = stdout.trim().split('\n');

@@ -9,7 +9,7 @@ import { Random } from '../../src/core/random.js';
 import { type Chroma, hasChroma, startChroma } from '../servers/chroma.js';
 import { getAll } from '../servers/chroma-records.js';
 import { QdrantServer } from '../servers/qdrant.js';
-import { MAIN, npyHeader, vbo } from './vbo.js';
+import { MAIN, npyHeader, untilSettling, vbo } from './vbo.js';
 
 const ROWS = 20_000;
 const DIMENSION = 16;
@@ -169,17 +169,15 @@ describe('a load that is killed', () => {
 });
 
 describe('vbo ingest', () => {
-  const ingest = async (words: string[], signal?: NodeJS.Signals, afterMs = 0) => {
-    const outcome = await vbo(['ingest', ...words, '--json'], {
-      cwd,
-      ...(signal ? { onStart: (kill) => setTimeout(() => kill(signal), afterMs) } : {}),
-    });
+  const ingest = async (words: string[], onStart?: (kill: (signal: NodeJS.Signals) => void) => unknown) => {
+    const outcome = await vbo(['ingest', ...words, '--json'], { cwd, ...(onStart ? { onStart } : {}) });
     return { ...outcome, report: report(outcome.stdout) };
   };
 
   it('on Ctrl-C finishes what is in flight, says how to go on, exits with 130, and goes on', async () => {
     const words = ['rows.npy', '--to', 'lancedb://./db?table=interrupted', '--fixed', '8x2'];
-    const first = await ingest(words, 'SIGINT', 1200);
+    const ledger = join(cwd, 'rows.npy.ledger');
+    const first = await ingest(words, (kill) => untilSettling(ledger).then(() => kill('SIGINT')));
     expect(first.code).toBe(130);
     const settled = first.report.acknowledged;
     expect(settled).toBeGreaterThan(0);
@@ -203,7 +201,7 @@ describe('vbo ingest', () => {
     const third = await ingest(resume);
     expect(third).toMatchObject({ code: 0, report: { resumedFrom: ROWS, acknowledged: 0 } });
     expect((await lance.ids('interrupted')).length).toBe(ROWS);
-    rmSync(join(cwd, 'rows.npy.ledger'));
+    rmSync(ledger);
   });
 
   it('leaves no ledger after success, unless one was asked for', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkRecord } from '../../src/model/records.js';
 import { withCollection } from '../../src/sinks/index.js';
-import { npyHeader, vbo } from './vbo.js';
+import { npyHeader, until, vbo } from './vbo.js';
 
 let cwd: string;
 beforeAll(() => {
@@ -57,7 +57,7 @@ describe('vbo tune', () => {
   it('on Ctrl-C removes its scratch collection and exits with 130', async () => {
     const { code, stderr } = await vbo(
       ['tune', '--to', 'lancedb://./db?table=items', '--dim', '32', '--budget', '60s'],
-      { cwd, onStart: (kill) => setTimeout(() => kill('SIGINT'), 2500) },
+      { cwd, onStart: (kill) => until(() => tables().length > 0).then(() => kill('SIGINT')) },
     );
     expect(code).toBe(130);
     expect(stderr).toContain('VBO_ERR_ABORTED');

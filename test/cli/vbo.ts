@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The built command line. */
@@ -10,13 +12,13 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Runs the built command line as a user would. `onStart` may send signals. */
+/** Runs the built command line as a user would. `onStart` may send signals, and look at what was printed so far. */
 export function vbo(
   words: string[],
   options: {
     cwd?: string;
     env?: Record<string, string>;
-    onStart?: (kill: (signal: NodeJS.Signals) => void) => void;
+    onStart?: (kill: (signal: NodeJS.Signals) => void, printed: () => string) => unknown;
   } = {},
 ): Promise<Outcome> {
   const child = spawn(process.execPath, [MAIN, ...words], {
@@ -32,12 +34,24 @@ export function vbo(
   child.stderr.on('data', (data: Buffer) => {
     stderr += data;
   });
-  options.onStart?.((signal) => child.kill(signal));
+  options.onStart?.(
+    (signal) => child.kill(signal),
+    () => stdout,
+  );
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));
   });
 }
+
+/** Looks every few milliseconds. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await setTimeout(5);
+}
+
+/** Until a load has noted its first acknowledged records. */
+export const untilSettling = (ledger: string): Promise<void> =>
+  until(() => existsSync(ledger) && readFileSync(ledger, 'utf8').includes('"stored"'));
 
 /** A .npy file (version 1.0, little-endian float32, C order): its header, padded to 128 bytes. */
 export function npyHeader(rows: number, dimension: number): Buffer {

@@ -222,7 +222,8 @@ export function describeFaults(name: string, subject: FaultSubject): void {
         ...{ what: 'a limit that comes up', faults: [TOO_LARGE], dimension: 4096, maxRows: 50 },
         // The size alone is to be judged: more of such requests at once are more than a busy machine can carry.
         ...{ maxConcurrency: 1, patience: 10 },
-        serviceMs: (byteLength: number) => 10 + byteLength / 5000,
+        // The largest are clearly the best, so that the limit has somebody to strike.
+        serviceMs: (byteLength: number) => 100 + byteLength / 10_000,
       },
     ];
     const back = subject.hasSteadyRate ? 'its rate, and what is in flight, are' : 'what is in flight is';

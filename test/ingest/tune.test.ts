@@ -112,6 +112,14 @@ describe('tune', () => {
     expect(progress.every(({ done, total, etaMs }) => done < total && etaMs >= 0)).toBe(true);
   });
 
+  it('leaves out what has more in flight than there is to load', async () => {
+    const { report } = await tuned('lancedb', { exhaustive: true, itemCount: 1000 });
+    const inFlight = report.cells.map(({ batchSize, concurrency }) => batchSize * concurrency);
+    expect(Math.max(...inFlight)).toBe(512);
+    expect(report.cells).toHaveLength(7 + 6 + 5 + 4);
+    await expect(tuned('lancedb', { itemCount: 7 })).rejects.toMatchObject({ code: 'VBO_ERR_ARGUMENT' });
+  });
+
   it('is the same with the same seed', async () => {
     const [first, second] = await Promise.all([tuned('noisy', { seed: 9 }), tuned('noisy', { seed: 9 })]);
     expect({ ...first.report, seconds: 0 }).toEqual({ ...second.report, seconds: 0 });

@@ -28,7 +28,7 @@ export function writeNpy(path: string, rows: number, dimension: number): void {
 export async function until<T>(
   ask: () => Promise<T>,
   isDone: (answer: T) => boolean,
-  timeoutMs = 20_000,
+  timeoutMs = 50_000,
 ): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {
