@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as lancedb from '@lancedb/lancedb';
@@ -13,6 +13,8 @@ import { MAIN, npyHeader, untilSettling, vbo } from './vbo.js';
 
 const ROWS = 20_000;
 const DIMENSION = 16;
+/** Files of a folder that holds the same rows. */
+const SHARDS = 5;
 /** Rows of the NDJSON file that cannot be loaded. */
 const BROKEN = new Set([3, 777, 7_778, 12_345, 19_998]);
 /** Its rows that bear the id of an earlier one. */
@@ -37,6 +39,13 @@ beforeAll(async () => {
   const values = Float32Array.from({ length: ROWS * DIMENSION }, (_, i) => Math.sin(i + 1));
   const npy = Buffer.concat([npyHeader(ROWS, DIMENSION), Buffer.from(values.buffer)]);
   writeFileSync(join(cwd, 'rows.npy'), npy);
+  mkdirSync(join(cwd, 'rows.shards'));
+  for (let shard = 0; shard < SHARDS; shard++) {
+    const rows = ROWS / SHARDS;
+    const own = values.subarray(shard * rows * DIMENSION, (shard + 1) * rows * DIMENSION);
+    const bytes = Buffer.concat([npyHeader(rows, DIMENSION), Buffer.from(own.slice().buffer)]);
+    writeFileSync(join(cwd, 'rows.shards', `${shard}.npy`), bytes);
+  }
   const records = Buffer.alloc(ROWS * (4 + 4 * DIMENSION));
   const lines: string[] = [];
   for (let row = 0; row < ROWS; row++) {
@@ -113,6 +122,7 @@ const positions = Array.from({ length: ROWS }, (_, row) => row);
 const EXPECTED = {
   npy: positions,
   fvecs: positions,
+  shards: positions,
   ndjson: positions.filter((row) => !BROKEN.has(row) && !COPIES.has(row)).map((row) => `r${row}`),
 };
 
@@ -126,7 +136,7 @@ describe('a load that is killed', () => {
       const cases = Array.from({ length: Math.ceil(KILLS / KILLS_PER_LOAD) }, (_, index) => ({
         index,
         target: targets[index % targets.length]!,
-        format: (['npy', 'ndjson', 'fvecs'] as const)[index % 3]!,
+        format: (['npy', 'ndjson', 'fvecs', 'shards'] as const)[index % 4]!,
         delays: Array.from({ length: KILLS_PER_LOAD }, () => random.next() * 250),
         setting: ['128x2', '512x1', '64x3'][random.integer(3)]!,
       }));
