@@ -8,17 +8,17 @@ import type { MeasuredLaw } from './measured-laws.js';
 export const SINK_LAWS: Readonly<Record<string, MeasuredLaw>> = {
   chroma: {
     referenceDimension: 128,
-    rowShare: 0.25,
+    rowShare: 0.6754,
     model: {
-      fixedMs: 39.73,
-      perVectorMs: 1.142,
+      fixedMs: 18.35,
+      perVectorMs: 0.2979,
       superLinearMs: 0,
-      sigma: 0.7125,
-      kappa: 0.01003,
+      sigma: 1,
+      kappa: 0,
     },
-    dimensions: [128],
-    cells: 40,
-    medianAbsoluteRelativeError: 0.2307,
+    dimensions: [128, 768],
+    cells: 71,
+    medianAbsoluteRelativeError: 0.2242,
   },
   lancedb: {
     referenceDimension: 128,
