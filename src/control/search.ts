@@ -128,6 +128,7 @@ function* climbBatchSize(start: Setting, world: Surroundings): Search {
   for (let rung = 0; rung < MOST_DOWNWARD_RUNGS; rung++) {
     const next = clampSetting({ ...best, batchSize: rungs[0]!.batchSize / 2 }, world.bounds);
     if (next.batchSize >= rungs[0]!.batchSize || rate(next) < UNLIKELY * rate(best)) break;
+    if (!affordable(next, FEWEST_BATCHES + next.concurrency, world)) break;
     yield probeOf(world, next, `is the smaller batch ${next.batchSize} as fast as ${rungs[0]!.batchSize}?`);
     const enough = next.batchSize < EFFORTLESS_ROWS ? BATCH_GROWTH : TOLERANCE;
     if (rate(next) < enough * rate(best)) break;
@@ -165,6 +166,7 @@ function* descendConcurrency(start: Setting, world: Surroundings): Search {
   while (best.concurrency > 1) {
     const next = { ...best, concurrency: best.concurrency >> 1 };
     if (knowledge.estimate(next) < UNLIKELY * knowledge.estimate(start)) break;
+    if (!affordable(next, FEWEST_BATCHES + next.concurrency, world)) break;
     yield probeOf(world, next, `are ${next.concurrency} in flight as fast?`);
     if (knowledge.estimate(next) < TOLERANCE * knowledge.estimate(start)) break;
     best = next;
