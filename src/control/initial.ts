@@ -5,6 +5,8 @@ import { type Bounds, clampSetting } from './bounds.js';
 /** Where to begin without any idea of the database. */
 const BLIND: Setting = { batchSize: 128, concurrency: 1 };
 const TOLERANCE = 0.97;
+/** Tunings measure batches up to this: beyond it a law is a guess. */
+export const LARGEST_TUNED = 16_384;
 
 /** How a prior came to be known. */
 export type PriorBasis = 'measured' | 'advised';
@@ -22,7 +24,7 @@ export function initialSetting(
 ): Setting {
   if (!prior) return clampSetting(BLIND, bounds);
   const grid: (Setting & { rate: number })[] = [];
-  for (let { batchSize } = BLIND; batchSize <= 8192; batchSize *= 2) {
+  for (let { batchSize } = BLIND; batchSize <= LARGEST_TUNED; batchSize *= 2) {
     for (const concurrency of [1, 2, 4, 8, 16]) {
       const setting = clampSetting({ batchSize, concurrency }, bounds);
       grid.push({ ...setting, rate: vectorsPerSecond(prior, setting) });

@@ -1,8 +1,8 @@
+import { LARGEST_TUNED } from '../control/initial.js';
 import type { Setting } from '../core/types.js';
 import { type CostModel, vectorsPerSecond } from '../model/cost.js';
 
 export const SMALLEST_BATCH = 8;
-const LARGEST_BATCH = 16_384;
 const MOST_CONCURRENCY = 8;
 /** What programs do that nobody has tuned: about a hundred records in a request, one request at a time. */
 export const BASELINE: Setting = { batchSize: 128, concurrency: 1 };
@@ -12,7 +12,7 @@ const PLATEAU = 0.97;
 /** The settings there are: batch 8 to 16384 and 1 to 8 in flight, in powers of two, as far as the bounds allow. */
 export function tuneGrid(maxBatchSize: number, maxRowsInFlight = Number.POSITIVE_INFINITY): Setting[] {
   const grid: Setting[] = [];
-  for (let batchSize = SMALLEST_BATCH; batchSize <= Math.min(LARGEST_BATCH, maxBatchSize); batchSize *= 2) {
+  for (let batchSize = SMALLEST_BATCH; batchSize <= Math.min(LARGEST_TUNED, maxBatchSize); batchSize *= 2) {
     const most = Math.min(MOST_CONCURRENCY, maxRowsInFlight / batchSize);
     for (let concurrency = 1; concurrency <= most; concurrency *= 2) {
       grid.push({ batchSize, concurrency });
