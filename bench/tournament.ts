@@ -45,11 +45,13 @@ export class Contest {
   readonly scenario: Scenario;
   readonly #seed: number;
   readonly #best: Course;
+  readonly #bestP95Ms: number;
 
   constructor(scenario: Scenario, seed: number, best: Oracle = oracle(scenario)) {
     this.scenario = scenario;
     this.#seed = seed;
     this.#best = run(scenario, new SchedulePolicy(best.schedule), seed);
+    this.#bestP95Ms = laterP95Ms(this.#best);
   }
 
   score(entrant: Entrant): Score {
@@ -57,15 +59,10 @@ export class Contest {
     const best = this.#best;
     const policy = entrant.create(scenario, this.#seed);
     const course = run(scenario, policy, this.#seed, entrant.lockStep, PATIENCE * best.totalMs);
-    const p95 = (of: Course) =>
-      quantile(
-        of.latencyMs.filter((_, k) => of.ms[k]! >= of.totalMs / 2),
-        0.95,
-      );
     return {
       share: course.vectorsPerSecond / best.vectorsPerSecond,
       timeTo90: timeTo90(course, scenario.rows, best.totalMs),
-      isSlow: p95(course) > SLOW * p95(best),
+      isSlow: laterP95Ms(course) > SLOW * this.#bestP95Ms,
       harm: harm(course, best, scenario.steps?.[0]?.atMs),
     };
   }
@@ -93,6 +90,12 @@ function run(
   while (load.nowMs < mostMs && load.step());
   const sent = rows.reduce((sum, count) => sum + count, 0);
   return { totalMs: load.nowMs, vectorsPerSecond: (1000 * sent) / load.nowMs, ms, rows, latencyMs };
+}
+
+function laterP95Ms({ ms, latencyMs, totalMs }: Course): number {
+  const later = Float64Array.from(latencyMs.filter((_, k) => ms[k]! >= totalMs / 2));
+  // Typed arrays sort a million numbers several times faster; what is sorted is soon sorted again.
+  return quantile([...later.sort()], 0.95);
 }
 
 const rowsBetween = ({ ms, rows }: Course, fromMs: number, toMs: number): number =>

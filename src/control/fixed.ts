@@ -13,7 +13,8 @@ export class FixedPolicy implements Policy {
   }
 
   get setting(): Decision {
-    return { ...this.best, reason: 'fixed by the caller' };
+    const { batchSize, concurrency } = this.best;
+    return { batchSize, concurrency, reason: 'fixed by the caller' };
   }
 
   get best(): Setting {

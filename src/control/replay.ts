@@ -1,4 +1,4 @@
-import { quantile } from '../core/statistics.js';
+import { median, quantile } from '../core/statistics.js';
 import type { BatchExecutionRecord, Setting } from '../core/types.js';
 import { fitCostModel } from '../model/fit.js';
 import { toSample } from '../model/records.js';
@@ -8,24 +8,38 @@ import type { Scenario } from './scenario.js';
 const KERNEL_DOUBLINGS = 0.7;
 /** A cell of the sweeps took about this long, so their scatter is what the machine's mood does for so long. */
 const CELL_MS = 1000;
+/** Records that lie further apart in time are from two visits, and the machine may have been in another mood. */
+const VISIT_GAP_MS = 120_000;
+/** Rounds in which the moods and the surface are told from each other. */
+const ALIGNMENTS = 10;
 /** A percentile of fewer batches is not one. */
 const FEWEST_BATCHES = 20;
 /** Beyond this the exponential jitter would leave the latency no floor. */
 const MOST_JITTER = 0.9;
 
+interface Cell extends Setting {
+  readonly atMs: number;
+  readonly x: number;
+  readonly y: number;
+  logRate: number;
+}
+
 /**
  * A scenario that replays a recorded sweep of one database and dimension: its rates are the sweep's, smoothed
  * (Gaussian-kernel average of log rate over log2 batch size and log2 concurrency, standard deviation 0.7;
  * beyond the swept range the rate of its edge); its jitter is what the batches' percentiles show within a
- * cell; its wandering what scatter is left between the cells and the smoothed surface.
+ * cell; its wandering what scatter is left between the cells and the smoothed surface. Records of several visits are
+ * aligned first: by how much one was faster all over says something of the machine that day, and settings that
+ * only it measured would seem better than they are.
  * @param records with at least one that measured something
  */
 export function replay(records: readonly BatchExecutionRecord[], name: string, rows: number): Scenario {
   const samples = records.flatMap((record) => {
     const sample = toSample(record);
-    return 'unmeasured' in sample ? [] : [sample];
+    return 'unmeasured' in sample ? [] : [{ ...sample, atMs: record.ts ?? 0 }];
   });
-  const cells = samples.map(({ batchSize, concurrency, latencyMs }) => ({
+  const cells: Cell[] = samples.map(({ batchSize, concurrency, latencyMs, atMs }) => ({
+    ...{ batchSize, concurrency, atMs },
     x: Math.log2(batchSize),
     y: Math.log2(concurrency),
     logRate: Math.log((1000 * batchSize * concurrency) / latencyMs),
@@ -34,6 +48,7 @@ export function replay(records: readonly BatchExecutionRecord[], name: string, r
     Math.min(Math.max(...values), Math.max(Math.min(...values), value));
   const xs = cells.map(({ x }) => x);
   const ys = cells.map(({ y }) => y);
+  const visits = visitsOf(cells);
   const known = new Map<string, number>();
   const surface = ({ batchSize, concurrency }: Setting): number => {
     const key = `${batchSize}x${concurrency}`;
@@ -53,7 +68,14 @@ export function replay(records: readonly BatchExecutionRecord[], name: string, r
     }
     return rate;
   };
-  const scatter = cells.map(({ logRate }, k) => logRate - Math.log(surface(samples[k]!)));
+  const scatterOf = (some: readonly Cell[]) => some.map((cell) => cell.logRate - Math.log(surface(cell)));
+  for (let round = 0; round < ALIGNMENTS; round++) {
+    const usual = median(scatterOf(cells));
+    const moods = visits.map((visit) => median(scatterOf(visit)) - usual);
+    for (const [k, visit] of visits.entries()) for (const cell of visit) cell.logRate -= moods[k]!;
+    known.clear();
+  }
+  const scatter = scatterOf(cells);
   return {
     sentence: `The recorded sweep ${name}, smoothed, with its noise.`,
     dimension: records[0]!.vector_dimension,
@@ -64,6 +86,18 @@ export function replay(records: readonly BatchExecutionRecord[], name: string, r
     // The quartiles of a normal distribution lie 1.349 standard deviations apart.
     wander: { sd: (quantile(scatter, 0.75) - quantile(scatter, 0.25)) / 1.349, forMs: CELL_MS },
   };
+}
+
+/** The cells by the time they were measured, cut where there is a gap. */
+function visitsOf(cells: readonly Cell[]): Cell[][] {
+  const visits: Cell[][] = [];
+  let lastMs = Number.NEGATIVE_INFINITY;
+  for (const cell of [...cells].sort((a, b) => a.atMs - b.atMs)) {
+    if (cell.atMs - lastMs > VISIT_GAP_MS) visits.push([]);
+    visits.at(-1)!.push(cell);
+    lastMs = cell.atMs;
+  }
+  return visits;
 }
 
 /** The jitter whose 95th percentile lies as far above its median as the cells' typically do: (1 + 2 j) / (1 - 0.307 j) = p95 / p50. */
