@@ -100,10 +100,14 @@ function visitsOf(cells: readonly Cell[]): Cell[][] {
   return visits;
 }
 
-/** The jitter whose 95th percentile lies as far above its median as the cells' typically do: (1 + 2 j) / (1 - 0.307 j) = p95 / p50. */
+/**
+ * The jitter whose 95th percentile lies as far above its median as the cells' typically do: (1 + 2 j) / (1 - 0.307 j) = p95 / p50.
+ * Of requests that were alone, where there are such: those of several in flight show who waits for whom.
+ */
 function jitterOf(records: readonly BatchExecutionRecord[]): number {
-  const jitters = records
-    .filter((record) => record.success && Number(record.batches) >= FEWEST_BATCHES)
+  const measured = records.filter(({ success, batches }) => success && Number(batches) >= FEWEST_BATCHES);
+  const alone = measured.filter(({ concurrency }) => concurrency === 1);
+  const jitters = (alone.length > 0 ? alone : measured)
     .map((record) => (record.batch_p95_ms ?? 0) / (record.batch_p50_ms ?? 1))
     .filter((ratio) => ratio > 1)
     .map((ratio) => (ratio - 1) / (2 + 0.307 * ratio));
