@@ -21,7 +21,6 @@ import { fieldsOf } from './arguments.js';
 import { type OptimizerContext, type ResolvedContext, resolveContext } from './context.js';
 import { explainRecommendation } from './explanation.js';
 import { frontOf } from './front.js';
-import { extremes } from './pareto.js';
 import { type BindingConstraint, type SearchTask, searchSetting } from './search.js';
 import { type CostSurface, type SurfaceAxes, surfaceOf } from './surface.js';
 
@@ -112,7 +111,7 @@ export class OptimalBatchSizeCalculator {
     const usualRate = correctionAt(prediction.correction, usualGuess) * vectorsPerSecond(cost, usualGuess);
     const alternatives = alternativesTo(
       predicted,
-      Array.from(extremes(front), ([point, merits]) => ({ expected: predict(point), merits })),
+      front.extremes.map((point) => ({ expected: predict(point), merits: point.merits })),
     );
     return {
       recommendedBatchSize: chosen.batchSize,
@@ -140,7 +139,7 @@ export class OptimalBatchSizeCalculator {
         usualRate,
         unlimited: answer.unlimited,
         unlimitedRate: level * answer.unlimited.vectorsPerSecond,
-        front: { size: front.length, alternative: alternatives[0], chosen: predicted },
+        front: { size: front.size, alternative: alternatives[0], chosen: predicted },
         binding: answer.binding,
         gainIfRelaxed: answer.gainIfRelaxed,
         objective,

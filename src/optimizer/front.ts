@@ -1,31 +1,45 @@
 import { contention, serviceMs, vectorsPerSecond } from '../model/cost.js';
 import { BATCH_STEPS, CONCURRENCY_STEPS, placeOf } from '../model/lattice.js';
-import { type FrontPoint, paretoFront } from './pareto.js';
+import { type Extreme, extremes, paretoFront, type RateTable } from './pareto.js';
 import { allowedBy, type SearchAnswer, type SearchTask } from './search.js';
+
+/** What is told of a front. */
+export interface Front {
+  readonly size: number;
+  readonly extremes: readonly Extreme[];
+}
 
 /**
  * The settings that none beats in rate, latency, memory and number of requests at once, among those that a search
  * considered and the limits allow. Its choice is one of them. Rates count up to what fills the path for certain.
  */
-export function frontOf(task: SearchTask, answer: SearchAnswer): FrontPoint[] {
-  return answer.isByShares ? measuredFront(task, answer) : predictedFront(task, answer);
+export function frontOf(task: SearchTask, answer: SearchAnswer): Front {
+  const table = answer.isByShares ? measuredRates(task, answer) : predictedRates(task, answer);
+  const places = paretoFront(table);
+  return { size: places.length, extremes: extremes(table, places) };
 }
 
-function predictedFront(task: SearchTask, { axes }: SearchAnswer): FrontPoint[] {
+function predictedRates(task: SearchTask, { axes }: SearchAnswer): RateTable {
   const { cost, ceilingVps = Number.POSITIVE_INFINITY, slowerBy = 1 } = task;
   const isAllowed = allowedBy(task);
-  const batchSizes = Array.from(axes.batchSizes);
   const { concurrencies, perRequest } = upToFastest(task, axes.concurrencies);
-  const service = batchSizes.map((b) => serviceMs(cost, b) / (1000 * b));
+  const batchSizes: number[] = [];
+  const service: number[] = [];
+  for (let k = 0; k < axes.batchSizes.length; k++) {
+    const batchSize = axes.batchSizes[k]!;
+    if (!isAllowed(batchSize, 1)) break;
+    batchSizes.push(batchSize);
+    service.push(serviceMs(cost, batchSize) / (1000 * batchSize));
+  }
   const filling = ceilingVps * slowerBy;
-  return paretoFront({
+  return {
     batchSizes,
     concurrencies,
     rateOf: (row, column) =>
       isAllowed(batchSizes[row]!, concurrencies[column]!)
         ? Math.min(1 / (service[row]! * perRequest[column]!), filling)
         : 0,
-  });
+  };
 }
 
 /** More in flight than are allowed, or than are fastest, are on no front. */
@@ -45,18 +59,18 @@ function upToFastest({ cost, limits }: SearchTask, candidates: ArrayLike<number>
 }
 
 /** By the expected shares of what was measured, at the level that the cost model predicts for the choice. */
-function measuredFront(task: SearchTask, { chosen }: SearchAnswer): FrontPoint[] {
+function measuredRates(task: SearchTask, { chosen }: SearchAnswer): RateTable {
   const shares = task.shares!;
   const isAllowed = allowedBy(task);
   const level = vectorsPerSecond(task.cost, chosen) / shares[placeOf(chosen).nodes[0]!]!;
-  return paretoFront({
+  return {
     batchSizes: BATCH_SIZES,
     concurrencies: CONCURRENCIES,
     rateOf: (row, column) =>
       isAllowed(BATCH_SIZES[row]!, CONCURRENCIES[column]!)
         ? level * shares[row * CONCURRENCY_STEPS + column]!
         : 0,
-  });
+  };
 }
 
 const BATCH_SIZES = Array.from({ length: BATCH_STEPS }, (_, step) => 2 ** step);

@@ -10,29 +10,25 @@ export interface RateTable {
   readonly rateOf: (row: number, column: number) => number;
 }
 
-export interface FrontPoint extends Setting {
-  readonly vectorsPerSecond: number;
-}
-
 /**
- * The settings that no other beats in rate, latency, memory and number of requests at once (Pareto 1896), row by row.
+ * The settings that no other beats in rate, latency, memory and number of requests at once (Pareto 1896): their places in
+ * the row-major table, ascending.
  *
  * Memory grows with the vectors in flight, `b c`; requests are `1 / b` per vector; the latency is `b c / rate` (Little's
  * law), so who has a higher rate with fewer in flight is quicker too. A setting is therefore beaten if and only if a batch
  * at least as large, with no more in flight, is at least as fast.
  */
-export function paretoFront({ batchSizes, concurrencies, rateOf }: RateTable): FrontPoint[] {
+export function paretoFront({ batchSizes, concurrencies, rateOf }: RateTable): number[] {
   const rows = batchSizes.length;
   const columns = concurrencies.length;
   const reached = reachedBy(rows, columns, rateOf);
-  const front: FrontPoint[] = [];
+  const front: number[] = [];
   for (let row = 0; row < rows; row++) {
     const batchSize = batchSizes[row]!;
     for (let column = 0; column < columns; column++) {
       const rate = reached[row * columns + column]!;
       if (rate <= (column > 0 ? reached[row * columns + column - 1]! : 0)) continue;
-      const concurrency = concurrencies[column]!;
-      const inFlight = batchSize * concurrency;
+      const inFlight = batchSize * concurrencies[column]!;
       let isBeaten = false;
       let other = column;
       for (let larger = row + 1; larger < rows && !isBeaten; larger++) {
@@ -40,7 +36,7 @@ export function paretoFront({ batchSizes, concurrencies, rateOf }: RateTable): F
         if (other < 0) break;
         isBeaten = reached[larger * columns + other]! >= rate;
       }
-      if (!isBeaten) front.push({ batchSize, concurrency, vectorsPerSecond: rate });
+      if (!isBeaten) front.push(row * columns + column);
     }
   }
   return front;
@@ -64,48 +60,59 @@ function reachedBy(rows: number, columns: number, rateOf: RateTable['rateOf']): 
 }
 
 /** What a point of the front can be good for. */
-export const MERITS = ['rate', 'latency', 'memory', 'requests'] as const;
-export type Merit = (typeof MERITS)[number];
+export type Merit = 'rate' | 'latency' | 'memory' | 'requests';
 
-/** Share of the highest rate that a point keeps which is the best in something else. */
-const LEAST_SHARE: Record<Merit, number> = { rate: 1, latency: 0.5, memory: 0.75, requests: 0.9 };
+/** The best point so far, of those that keep a share of the highest rate. */
+class Best {
+  at = 0;
+  #least = Number.POSITIVE_INFINITY;
 
-const inFlight = ({ batchSize, concurrency }: Setting): number => batchSize * concurrency;
+  constructor(
+    readonly merit: Merit,
+    readonly leastRate: number,
+  ) {}
 
-/** The less, the better. */
-function measureOf(merit: Merit, point: FrontPoint): number {
-  switch (merit) {
-    case 'rate':
-      return -point.vectorsPerSecond;
-    case 'latency':
-      return inFlight(point) / point.vectorsPerSecond;
-    case 'memory':
-      return inFlight(point);
-    case 'requests':
-      return -point.batchSize;
+  /** The less it measures, the better. */
+  offer(at: number, rate: number, measure: number): void {
+    if (rate < this.leastRate || measure >= this.#least) return;
+    this.#least = measure;
+    this.at = at;
   }
 }
 
-/** Of each merit the point of a front that is best at it. */
-export function extremes(front: readonly FrontPoint[]): Map<FrontPoint, Merit[]> {
+/** A point of a front, and what it is best at. */
+export interface Extreme extends Setting {
+  readonly vectorsPerSecond: number;
+  readonly merits: readonly Merit[];
+}
+
+/** Of each merit the point of a table's front that is best at it; the front is by its places. */
+export function extremes(
+  { batchSizes, concurrencies, rateOf }: RateTable,
+  front: readonly number[],
+): Extreme[] {
+  const columns = concurrencies.length;
+  const rates = front.map((place) => rateOf(Math.floor(place / columns), place % columns));
   let highest = 0;
-  for (const { vectorsPerSecond } of front) highest = Math.max(highest, vectorsPerSecond);
-  const found = new Map<FrontPoint, Merit[]>();
-  for (const merit of MERITS) {
-    const leastRate = LEAST_SHARE[merit] * highest;
-    let best: FrontPoint | undefined;
-    let least = Number.POSITIVE_INFINITY;
-    for (const point of front) {
-      if (point.vectorsPerSecond < leastRate) continue;
-      const measure = measureOf(merit, point);
-      if (measure < least) {
-        least = measure;
-        best = point;
-      }
-    }
-    const merits = found.get(best!);
-    if (merits) merits.push(merit);
-    else found.set(best!, [merit]);
+  for (const rate of rates) highest = Math.max(highest, rate);
+  const fastest = new Best('rate', highest);
+  const quickest = new Best('latency', 0.5 * highest);
+  const leanest = new Best('memory', 0.75 * highest);
+  const largest = new Best('requests', 0.9 * highest);
+  for (let k = 0; k < front.length; k++) {
+    const rate = rates[k]!;
+    const batchSize = batchSizes[Math.floor(front[k]! / columns)]!;
+    const inFlight = batchSize * concurrencies[front[k]! % columns]!;
+    fastest.offer(k, rate, -rate);
+    quickest.offer(k, rate, inFlight / rate);
+    leanest.offer(k, rate, inFlight);
+    largest.offer(k, rate, -batchSize);
   }
-  return found;
+  const all = [fastest, quickest, leanest, largest];
+  return [...new Set(all.map(({ at }) => at))].map((at) => ({
+    batchSize: batchSizes[Math.floor(front[at]! / columns)]!,
+    concurrency: concurrencies[front[at]! % columns]!,
+    vectorsPerSecond: rates[at]!,
+    merits: all.filter((best) => best.at === at).map(({ merit }) => merit),
+  }));
 }

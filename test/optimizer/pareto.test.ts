@@ -68,18 +68,23 @@ describe('the alternatives of a recommendation', () => {
   });
 
   it('hold the fastest, the quickest, the leanest and the one with the fewest requests', () => {
-    const point = (batchSize: number, concurrency: number, vectorsPerSecond: number) => ({
-      ...{ batchSize, concurrency, vectorsPerSecond },
-    });
-    const fastest = point(1024, 4, 1000);
-    const lean = point(256, 1, 800);
-    const large = point(8192, 1, 900);
-    const quick = point(64, 1, 500);
-    expect([...extremes([fastest, lean, large, quick, point(1, 1, 10)])]).toEqual([
-      [fastest, ['rate']],
-      [quick, ['latency']],
-      [lean, ['memory']],
-      [large, ['requests']],
+    const batchSizes = [1, 64, 256, 1024, 8192];
+    const concurrencies = [1, 4];
+    const fastest = { batchSize: 1024, concurrency: 4, vectorsPerSecond: 1000 };
+    const lean = { batchSize: 256, concurrency: 1, vectorsPerSecond: 800 };
+    const large = { batchSize: 8192, concurrency: 1, vectorsPerSecond: 900 };
+    const quick = { batchSize: 64, concurrency: 1, vectorsPerSecond: 500 };
+    const points = [{ batchSize: 1, concurrency: 1, vectorsPerSecond: 10 }, quick, lean, fastest, large];
+    const places = points.map(
+      ({ batchSize, concurrency }) => 2 * batchSizes.indexOf(batchSize) + concurrencies.indexOf(concurrency),
+    );
+    const rateOf = (row: number, column: number) =>
+      points[places.indexOf(2 * row + column)]?.vectorsPerSecond ?? 0;
+    expect(extremes({ batchSizes, concurrencies, rateOf }, places)).toEqual([
+      { ...fastest, merits: ['rate'] },
+      { ...quick, merits: ['latency'] },
+      { ...lean, merits: ['memory'] },
+      { ...large, merits: ['requests'] },
     ]);
   });
 });
@@ -114,7 +119,8 @@ describe('the front', () => {
             ),
         );
         const rateOf = (row: number, column: number) => values[5 * row + column]!;
-        expect(paretoFront({ batchSizes, concurrencies, rateOf })).toEqual(slow);
+        const places = paretoFront({ batchSizes, concurrencies, rateOf });
+        expect(places.map((place) => settings[place])).toEqual(slow);
       }),
       { seed: 22, numRuns: 500 },
     );
