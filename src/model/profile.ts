@@ -82,25 +82,23 @@ export function requestLimits(
   reached: { readonly rows: number; readonly requestBytes: number },
 ): RequestLimits {
   const { limits, advice } = profile;
-  return tighter(limits, {
-    ...(advice.maxRows === undefined
-      ? {}
-      : { maxRows: Math.max(advice.maxRows, EXTRAPOLATION * reached.rows) }),
-    ...(advice.maxRequestBytes === undefined
-      ? {}
-      : { maxRequestBytes: Math.max(advice.maxRequestBytes, EXTRAPOLATION * reached.requestBytes) }),
-  });
+  const rows = advice.maxRows && Math.max(advice.maxRows, EXTRAPOLATION * reached.rows);
+  const bytes =
+    advice.maxRequestBytes && Math.max(advice.maxRequestBytes, EXTRAPOLATION * reached.requestBytes);
+  return boundedBy(smaller(limits.maxRows, rows), smaller(limits.maxRequestBytes, bytes));
 }
 
 /** The smaller of each limit that either has. */
 export function tighter(a: RequestLimits, b: RequestLimits): RequestLimits {
-  const rows = Math.min(a.maxRows ?? Number.POSITIVE_INFINITY, b.maxRows ?? Number.POSITIVE_INFINITY);
-  const bytes = Math.min(
-    a.maxRequestBytes ?? Number.POSITIVE_INFINITY,
-    b.maxRequestBytes ?? Number.POSITIVE_INFINITY,
-  );
-  return {
-    ...(Number.isFinite(rows) ? { maxRows: rows } : {}),
-    ...(Number.isFinite(bytes) ? { maxRequestBytes: bytes } : {}),
-  };
+  return boundedBy(smaller(a.maxRows, b.maxRows), smaller(a.maxRequestBytes, b.maxRequestBytes));
+}
+
+const smaller = (a = Number.POSITIVE_INFINITY, b = Number.POSITIVE_INFINITY): number => Math.min(a, b);
+
+/** Infinity: not bounded. */
+function boundedBy(maxRows: number, maxRequestBytes: number): RequestLimits {
+  const limits: { maxRows?: number; maxRequestBytes?: number } = {};
+  if (Number.isFinite(maxRows)) limits.maxRows = maxRows;
+  if (Number.isFinite(maxRequestBytes)) limits.maxRequestBytes = maxRequestBytes;
+  return limits;
 }

@@ -1,22 +1,14 @@
 import { contention, serviceMs, vectorsPerSecond } from '../model/cost.js';
 import { BATCH_STEPS, CONCURRENCY_STEPS, placeOf } from '../model/lattice.js';
-import { type Extreme, extremes, paretoFront, type RateTable } from './pareto.js';
+import { type Front, paretoFront, type RateTable } from './pareto.js';
 import { allowedBy, type SearchAnswer, type SearchTask } from './search.js';
-
-/** What is told of a front. */
-export interface Front {
-  readonly size: number;
-  readonly extremes: readonly Extreme[];
-}
 
 /**
  * The settings that none beats in rate, latency, memory and number of requests at once, among those that a search
  * considered and the limits allow. Its choice is one of them. Rates count up to what fills the path for certain.
  */
 export function frontOf(task: SearchTask, answer: SearchAnswer): Front {
-  const table = answer.isByShares ? measuredRates(task, answer) : predictedRates(task, answer);
-  const places = paretoFront(table);
-  return { size: places.length, extremes: extremes(table, places) };
+  return paretoFront(answer.isByShares ? measuredRates(task, answer) : predictedRates(task, answer));
 }
 
 function predictedRates(task: SearchTask, { axes }: SearchAnswer): RateTable {

@@ -11,24 +11,27 @@ export interface RateTable {
 }
 
 /**
- * The settings that no other beats in rate, latency, memory and number of requests at once (Pareto 1896): their places in
- * the row-major table, ascending.
+ * Visits, row by row, the settings that no other beats in rate, latency, memory and number of requests at once (Pareto
+ * 1896), and says with each what the highest rate of all is.
  *
  * Memory grows with the vectors in flight, `b c`; requests are `1 / b` per vector; the latency is `b c / rate` (Little's
  * law), so who has a higher rate with fewer in flight is quicker too. A setting is therefore beaten if and only if a batch
  * at least as large, with no more in flight, is at least as fast.
  */
-export function paretoFront({ batchSizes, concurrencies, rateOf }: RateTable): number[] {
+export function eachUnbeaten(
+  { batchSizes, concurrencies, rateOf }: RateTable,
+  visit: (row: number, column: number, rate: number, highest: number) => void,
+): void {
   const rows = batchSizes.length;
   const columns = concurrencies.length;
   const reached = reachedBy(rows, columns, rateOf);
-  const front: number[] = [];
+  let highest = 0;
+  for (let row = 1; row <= rows; row++) highest = Math.max(highest, reached[row * columns - 1]!);
   for (let row = 0; row < rows; row++) {
-    const batchSize = batchSizes[row]!;
     for (let column = 0; column < columns; column++) {
       const rate = reached[row * columns + column]!;
       if (rate <= (column > 0 ? reached[row * columns + column - 1]! : 0)) continue;
-      const inFlight = batchSize * concurrencies[column]!;
+      const inFlight = batchSizes[row]! * concurrencies[column]!;
       let isBeaten = false;
       let other = column;
       for (let larger = row + 1; larger < rows && !isBeaten; larger++) {
@@ -36,10 +39,9 @@ export function paretoFront({ batchSizes, concurrencies, rateOf }: RateTable): n
         if (other < 0) break;
         isBeaten = reached[larger * columns + other]! >= rate;
       }
-      if (!isBeaten) front.push(row * columns + column);
+      if (!isBeaten) visit(row, column, rate, highest);
     }
   }
-  return front;
 }
 
 /** Kept from front to front: memory for a new table takes longer than to fill it. */
@@ -64,19 +66,23 @@ export type Merit = 'rate' | 'latency' | 'memory' | 'requests';
 
 /** The best point so far, of those that keep a share of the highest rate. */
 class Best {
-  at = 0;
+  row = 0;
+  column = 0;
+  rate = 0;
   #least = Number.POSITIVE_INFINITY;
 
   constructor(
     readonly merit: Merit,
-    readonly leastRate: number,
+    readonly leastShare: number,
   ) {}
 
   /** The less it measures, the better. */
-  offer(at: number, rate: number, measure: number): void {
-    if (rate < this.leastRate || measure >= this.#least) return;
+  offer(row: number, column: number, rate: number, highest: number, measure: number): void {
+    if (rate < this.leastShare * highest || measure >= this.#least) return;
     this.#least = measure;
-    this.at = at;
+    this.row = row;
+    this.column = column;
+    this.rate = rate;
   }
 }
 
@@ -86,33 +92,35 @@ export interface Extreme extends Setting {
   readonly merits: readonly Merit[];
 }
 
-/** Of each merit the point of a table's front that is best at it; the front is by its places. */
-export function extremes(
-  { batchSizes, concurrencies, rateOf }: RateTable,
-  front: readonly number[],
-): Extreme[] {
-  const columns = concurrencies.length;
-  const rates = front.map((place) => rateOf(Math.floor(place / columns), place % columns));
-  let highest = 0;
-  for (const rate of rates) highest = Math.max(highest, rate);
-  const fastest = new Best('rate', highest);
-  const quickest = new Best('latency', 0.5 * highest);
-  const leanest = new Best('memory', 0.75 * highest);
-  const largest = new Best('requests', 0.9 * highest);
-  for (let k = 0; k < front.length; k++) {
-    const rate = rates[k]!;
-    const batchSize = batchSizes[Math.floor(front[k]! / columns)]!;
-    const inFlight = batchSize * concurrencies[front[k]! % columns]!;
-    fastest.offer(k, rate, -rate);
-    quickest.offer(k, rate, inFlight / rate);
-    leanest.offer(k, rate, inFlight);
-    largest.offer(k, rate, -batchSize);
+/** What is told of a front: how many settings are on it, and of each merit the one that is best at it. */
+export interface Front {
+  readonly size: number;
+  readonly extremes: readonly Extreme[];
+}
+
+/** The front of a table, of which at least one setting is allowed. */
+export function paretoFront(table: RateTable): Front {
+  const { batchSizes, concurrencies } = table;
+  const fastest = new Best('rate', 1);
+  const quickest = new Best('latency', 0.5);
+  const leanest = new Best('memory', 0.75);
+  const largest = new Best('requests', 0.9);
+  let size = 0;
+  eachUnbeaten(table, (row, column, rate, highest) => {
+    size++;
+    const inFlight = batchSizes[row]! * concurrencies[column]!;
+    fastest.offer(row, column, rate, highest, -rate);
+    quickest.offer(row, column, rate, highest, inFlight / rate);
+    leanest.offer(row, column, rate, highest, inFlight);
+    largest.offer(row, column, rate, highest, -batchSizes[row]!);
+  });
+  const extremes: (Extreme & { merits: Merit[] })[] = [];
+  for (const { row, column, rate, merit } of [fastest, quickest, leanest, largest]) {
+    const batchSize = batchSizes[row]!;
+    const concurrency = concurrencies[column]!;
+    const known = extremes.find((one) => one.batchSize === batchSize && one.concurrency === concurrency);
+    if (known) known.merits.push(merit);
+    else extremes.push({ batchSize, concurrency, vectorsPerSecond: rate, merits: [merit] });
   }
-  const all = [fastest, quickest, leanest, largest];
-  return [...new Set(all.map(({ at }) => at))].map((at) => ({
-    batchSize: batchSizes[Math.floor(front[at]! / columns)]!,
-    concurrency: concurrencies[front[at]! % columns]!,
-    vectorsPerSecond: rates[at]!,
-    merits: all.filter((best) => best.at === at).map(({ merit }) => merit),
-  }));
+  return { size, extremes };
 }

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
 import { AuditLog } from './audit/audit-log.js';
 import type { ServerConfig } from './config.js';
+import { logFailure } from './failure-log.js';
 import { Gate } from './gate.js';
 import { Metrics } from './metrics/metrics.js';
 import { auditMutations, eventOf } from './plugins/audit.js';
@@ -56,15 +58,13 @@ export async function createApp(
   };
   const app = fastify({
     frameworkErrors: answerUnrouted(onRefusal),
-    logger: { level: 'warn', stream: process.stderr },
+    // Its own logger would listen to every answer, of which none is logged.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: config.requestTimeoutMs,
     http: httpOptions,
     clientErrorHandler: refuseConnection(onRefusedConnection),
-    // One for all: making one for each request takes longer than most of them log.
-    childLoggerFactory: (logger) => logger,
-    genReqId: () => crypto.randomUUID(),
+    genReqId: () => randomUUID(),
     ajv: {
       customOptions: {
         // A number written as text is a mistake to report, and an unknown field is one too.
@@ -89,13 +89,15 @@ export async function createApp(
     onRecord: (record) =>
       void history()
         .then((open) => open.append([record]))
-        .catch((error) => app.log.error(error)),
+        .catch((error) => logFailure('A record of a run is not kept.', error)),
     onProgress: (run) => metrics.advanced(run),
     onEnd: (run) => {
       metrics.ended(run);
       // The run's process has recorded it; without new records of one's own this learns from those.
       if (optimizer.history)
-        void optimizer.batchSize.trainPerformanceModel([]).catch((e) => app.log.error(e));
+        void optimizer.batchSize
+          .trainPerformanceModel([])
+          .catch((error) => logFailure('The records of a run are not learnt from.', error));
     },
   });
   metrics.watch({ optimizer, gate, runs, auditLines: () => log?.head.seq ?? 0 });

@@ -5,7 +5,7 @@ import { Kernels } from '../../src/kernels/kernels.js';
 import { PerformanceModel } from '../../src/model/performance.js';
 import { PROFILES } from '../../src/model/profiles.js';
 import { OptimalBatchSizeCalculator } from '../../src/optimizer/batch-size-calculator.js';
-import { extremes, paretoFront } from '../../src/optimizer/pareto.js';
+import { eachUnbeaten, paretoFront } from '../../src/optimizer/pareto.js';
 import { loadSweeps } from '../model/sweeps.js';
 
 const kernels = Kernels.load();
@@ -75,17 +75,19 @@ describe('the alternatives of a recommendation', () => {
     const large = { batchSize: 8192, concurrency: 1, vectorsPerSecond: 900 };
     const quick = { batchSize: 64, concurrency: 1, vectorsPerSecond: 500 };
     const points = [{ batchSize: 1, concurrency: 1, vectorsPerSecond: 10 }, quick, lean, fastest, large];
-    const places = points.map(
-      ({ batchSize, concurrency }) => 2 * batchSizes.indexOf(batchSize) + concurrencies.indexOf(concurrency),
-    );
     const rateOf = (row: number, column: number) =>
-      points[places.indexOf(2 * row + column)]?.vectorsPerSecond ?? 0;
-    expect(extremes({ batchSizes, concurrencies, rateOf }, places)).toEqual([
-      { ...fastest, merits: ['rate'] },
-      { ...quick, merits: ['latency'] },
-      { ...lean, merits: ['memory'] },
-      { ...large, merits: ['requests'] },
-    ]);
+      points.find(
+        (point) => point.batchSize === batchSizes[row] && point.concurrency === concurrencies[column],
+      )?.vectorsPerSecond ?? 0;
+    expect(paretoFront({ batchSizes, concurrencies, rateOf })).toEqual({
+      size: points.length,
+      extremes: [
+        { ...fastest, merits: ['rate'] },
+        { ...quick, merits: ['latency'] },
+        { ...lean, merits: ['memory'] },
+        { ...large, merits: ['requests'] },
+      ],
+    });
   });
 });
 
@@ -119,8 +121,11 @@ describe('the front', () => {
             ),
         );
         const rateOf = (row: number, column: number) => values[5 * row + column]!;
-        const places = paretoFront({ batchSizes, concurrencies, rateOf });
-        expect(places.map((place) => settings[place])).toEqual(slow);
+        const found: (typeof settings)[0][] = [];
+        eachUnbeaten({ batchSizes, concurrencies, rateOf }, (row, column) =>
+          found.push(settings[5 * row + column]!),
+        );
+        expect(found).toEqual(slow);
       }),
       { seed: 22, numRuns: 500 },
     );

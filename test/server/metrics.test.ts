@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/server/app.js';
 import { readServerConfig } from '../../src/server/config.js';
+import { DurationHistogram } from '../../src/server/metrics/duration-histogram.js';
 import { METRICS } from '../../src/server/metrics/names.js';
 import type { RunAnswer } from '../../src/server/schemas/runs.js';
 import { VectorBatchOptimizer } from '../../src/vector-batch-optimizer.js';
@@ -25,6 +26,23 @@ const sampleOf = (text: string, series: string): number =>
       ?.slice(series.length),
   );
 
+describe('a histogram of durations', () => {
+  it('counts each duration in every bucket that it is not above', () => {
+    const histogram = new DurationHistogram({ name: 'some_seconds', help: 'Of the test' });
+    const fast = histogram.series({ route: '/a"b' });
+    for (const ms of [0.05, 0.1, 0.2, 40_000]) fast(ms);
+    const lines = histogram.text().split('\n');
+    expect(lines.slice(0, 2)).toEqual(['# HELP some_seconds Of the test', '# TYPE some_seconds histogram']);
+    const bucket = (le: string) => `some_seconds_bucket{le="${le}",route="/a\\"b"}`;
+    expect(lines).toContain(`${bucket('0.0001')} 2`);
+    expect(lines).toContain(`${bucket('0.00025')} 3`);
+    expect(lines).toContain(`${bucket('30')} 3`);
+    expect(lines).toContain(`${bucket('+Inf')} 4`);
+    expect(lines).toContain('some_seconds_count{route="/a\\"b"} 4');
+    expect(sampleOf(histogram.text(), 'some_seconds_sum{route="/a\\"b"}')).toBeCloseTo(40.00035, 9);
+  });
+});
+
 describe('/metrics', () => {
   it('has every metric that is named', async () => {
     const text = await scrape();
@@ -46,6 +64,12 @@ describe('/metrics', () => {
     expect(sampleOf(text, `${series},status="400"}`)).toBe(1);
     expect(sampleOf(text, 'vbo_algorithm_duration_seconds_count{algorithm="calculate-size"}')).toBe(1);
     expect(sampleOf(text, 'vbo_http_refusals_total{code="VBO_ERR_ARGUMENT"}')).toBe(1);
+  });
+
+  it('calls counters, and nothing else, a total', async () => {
+    const kinds = [...(await scrape()).matchAll(/^# TYPE (vbo_(?!nodejs_|process_)\S+) (\w+)$/gm)];
+    expect(kinds.length).toBe(Object.keys(METRICS).length);
+    for (const [, name, kind] of kinds) expect(kind === 'counter', name).toBe(name!.endsWith('_total'));
   });
 
   it('tells how runs end, and what a tuning gained', async () => {

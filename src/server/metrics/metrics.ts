@@ -1,15 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
 import type { Gate } from '../gate.js';
 import type { Run } from '../runs/run.js';
 import type { Runs } from '../runs/runs.js';
+import { DurationHistogram } from './duration-histogram.js';
 import { gainOf } from './gain.js';
 import { METRICS } from './names.js';
-
-/** From a tenth of a millisecond: a recommendation takes less than one. */
-const SECONDS = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
-];
 
 /** What the gauges are read from when somebody asks. */
 export interface Sources {
@@ -22,8 +18,8 @@ export interface Sources {
 /** Everything `/metrics` shows. Gauges are read when it is asked for; only histograms and counters cost anything before. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #requestSeconds: Histogram<'method' | 'route' | 'status'>;
-  readonly #algorithmSeconds: Histogram<'algorithm'>;
+  readonly #requestSeconds = new DurationHistogram(METRICS.requestSeconds);
+  readonly #algorithmSeconds = new DurationHistogram(METRICS.algorithmSeconds);
   readonly #refusals: Counter<'code'>;
   readonly #runsEnded: Counter<'kind' | 'state'>;
   readonly #batches: Counter<'outcome'>;
@@ -38,13 +34,7 @@ export class Metrics {
   constructor() {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry, prefix: 'vbo_' });
-    const { requestSeconds, algorithmSeconds, refusals, runsEnded, batches, vectors, gain } = METRICS;
-    this.#requestSeconds = new Histogram({
-      ...{ ...requestSeconds, labelNames: ['method', 'route', 'status'], buckets: SECONDS, registers },
-    });
-    this.#algorithmSeconds = new Histogram({
-      ...{ ...algorithmSeconds, labelNames: ['algorithm'], buckets: SECONDS, registers },
-    });
+    const { refusals, runsEnded, batches, vectors, gain } = METRICS;
     this.#refusals = new Counter({ ...refusals, labelNames: ['code'], registers });
     this.#runsEnded = new Counter({ ...runsEnded, labelNames: ['kind', 'state'], registers });
     this.#batches = new Counter({ ...batches, labelNames: ['outcome'], registers });
@@ -74,7 +64,13 @@ export class Metrics {
     gauge(METRICS.memoryReserved, () => optimizer.statistics().memory.byteLength);
     gauge(METRICS.heavyActive, () => gate.active);
     gauge(METRICS.heavyQueued, () => gate.queued);
-    gauge(METRICS.auditLines, auditLines);
+    new Counter({
+      ...{ ...METRICS.auditLines, registers: [this.#registry] },
+      collect() {
+        this.reset();
+        this.inc(auditLines());
+      },
+    });
     new Gauge({
       ...{ ...METRICS.modelError, labelNames: ['database', 'dimension'], registers: [this.#registry] },
       collect() {
@@ -91,21 +87,20 @@ export class Metrics {
 
   /** Counts the requests of one route. */
   route(method: string, route: string): (status: number, durationMs: number) => void {
-    const byStatus = new Map<number, { observe(seconds: number): void }>();
+    const byStatus = new Map<number, (durationMs: number) => void>();
     return (status, durationMs) => {
-      let child = byStatus.get(status);
-      if (!child) {
-        child = this.#requestSeconds.labels({ method, route, status: String(status) });
-        byStatus.set(status, child);
+      let observe = byStatus.get(status);
+      if (!observe) {
+        observe = this.#requestSeconds.series({ method, route, status: String(status) });
+        byStatus.set(status, observe);
       }
-      child.observe(durationMs / 1000);
+      observe(durationMs);
     };
   }
 
   /** Times a calculation. */
   algorithm(algorithm: string): (durationMs: number) => void {
-    const child = this.#algorithmSeconds.labels({ algorithm });
-    return (durationMs) => child.observe(durationMs / 1000);
+    return this.#algorithmSeconds.series({ algorithm });
   }
 
   refused(code: string): void {
@@ -137,8 +132,9 @@ export class Metrics {
   }
 
   /** In the text format of Prometheus. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    const others = await this.#registry.metrics();
+    return [others, this.#requestSeconds.text(), this.#algorithmSeconds.text()].join('\n');
   }
 
   get contentType(): string {

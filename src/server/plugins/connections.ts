@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { maxHeaderSize, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
@@ -39,7 +40,7 @@ export function boundConnections(app: FastifyInstance, config: ServerConfig, onR
   server.headersTimeout = Math.min(HEADERS_TIMEOUT_MS, config.requestTimeoutMs);
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   server.on('drop', (data) => {
-    const facts = { statusCode: 503, code: 'VBO_HTTP_CONNECTIONS', requestId: crypto.randomUUID() };
+    const facts = { statusCode: 503, code: 'VBO_HTTP_CONNECTIONS', requestId: randomUUID() };
     onRefused({ ...facts, address: data?.remoteAddress });
   });
   endConnections(app);
@@ -51,7 +52,7 @@ export function refuseConnection(onRefused: OnRefused) {
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
     const statusCode = STATUS[error.code ?? ''] ?? 400;
     const code = 'VBO_HTTP_BAD_REQUEST';
-    const requestId = crypto.randomUUID();
+    const requestId = randomUUID();
     onRefused({ statusCode, code, address: socket.remoteAddress, requestId });
     if (socket.writable) {
       const body = JSON.stringify(
@@ -75,10 +76,13 @@ function endConnections(app: FastifyInstance): void {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
+  const leave = () => {
+    inFlight--;
+  };
   // Not the hook onResponse: it is not called for an answer that its reader gave up.
   app.server.on('request', (_request, response) => {
     inFlight++;
-    response.once('close', () => inFlight--);
+    response.on('close', leave);
   });
   app.addHook('preClose', (done) => {
     const startMs = performance.now();

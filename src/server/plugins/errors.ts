@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { describe } from '../../core/check.js';
 import { type ErrorCode, VectorBatchError } from '../../core/errors.js';
 import { snake } from '../../core/wire.js';
+import { logFailure } from '../failure-log.js';
 import { HTTP_CODES, type HttpCode, HttpError } from '../http-error.js';
 import type { ErrorAnswer, Problem } from '../schemas/common.js';
 import { MESSAGE_PACK, wantsMessagePack } from './encoding.js';
@@ -48,8 +49,7 @@ export type OnRefusal = (request: FastifyRequest, refusal: Refusal) => void;
 export function answerErrors(app: FastifyInstance, onRefusal: OnRefusal): void {
   app.setErrorHandler((error: Failure, request, reply) => {
     const refusal = refusalOf(error);
-    if (refusal.statusCode === 500)
-      request.log.error({ err: error, request: request.id }, 'A request failed.');
+    if (refusal.statusCode === 500) logFailure('A request failed.', error, request.id);
     onRefusal(request, refusal);
     if (refusal.statusCode === 401) reply.header('www-authenticate', 'Bearer');
     if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', refusal.retryAfterSeconds);
