@@ -27,6 +27,7 @@ import { layoutRoute } from './routes/layout.js';
 import { runRoutes } from './routes/runs.js';
 import { trainingRoutes } from './routes/training.js';
 import { Runs } from './runs/runs.js';
+import { schemaCompilers } from './schema-compilers.js';
 
 const { version: VERSION } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -65,6 +66,7 @@ export async function createApp(
     http: httpOptions,
     clientErrorHandler: refuseConnection(onRefusedConnection),
     genReqId: () => randomUUID(),
+    schemaController: { compilersFactory: schemaCompilers },
     ajv: {
       customOptions: {
         // A number written as text is a mistake to report, and an unknown field is one too.
@@ -118,7 +120,7 @@ export async function createApp(
   await authenticate(app, config);
   await limit(app, config);
   if (log) auditMutations(app, log);
-  await describeApi(app, VERSION);
+  describeApi(app, VERSION);
   measure(app, metrics);
 
   const optimization = { prefix: '/api/v1/batch-optimization', optimizer };

@@ -25,6 +25,26 @@ afterAll(async () => {
 });
 
 describe('the service', () => {
+  it('describes every route of its API, and draws it', async () => {
+    const answer = await open.inject({ url: '/docs/json' });
+    expect(answer.headers['content-type']).toMatch(/^application\/json/);
+    const { paths, info } = answer.json();
+    expect(info.version).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(Object.keys(paths).filter((path) => path.startsWith('/api/'))).toHaveLength(11);
+    const { post } = paths[ROUTE];
+    expect(post.description).toBe('Scope: recommend.');
+    expect(post.requestBody.content['application/msgpack'].schema.properties).toHaveProperty('item_count');
+    expect(Object.keys(post.responses)).toEqual(expect.arrayContaining(['200', '400', '401', '422', '503']));
+    const page = await open.inject({ url: '/docs' });
+    expect(page.statusCode).toBe(200);
+    expect(page.body).toContain('swagger-ui');
+    expect(page.headers['content-security-policy']).toContain("script-src 'self'");
+    expect((await open.inject({ url: '/docs/static/swagger-ui.css' })).headers['content-type']).toMatch(
+      /css/,
+    );
+    expect((await open.inject({ url: '/docs/nowhere' })).json().error.code).toBe('VBO_HTTP_NOT_FOUND');
+  });
+
   it('says all that the library says, field by field', async () => {
     const answer = await open.inject({ method: 'POST', url: ROUTE, payload: BODY });
     const { item_count, vector_dimension, database_type, system_resources } = BODY;

@@ -1,4 +1,3 @@
-import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
 import { formatBytes } from '../../core/units.js';
 import type { ServerConfig } from '../config.js';
@@ -14,6 +13,7 @@ const RETRY_AFTER_SECONDS = 1;
 export async function limit(app: FastifyInstance, config: ServerConfig): Promise<void> {
   boundBodies(app, config.bodyLimitBytes);
   if (config.rateLimitPerMinute === 0) return;
+  const { default: rateLimit } = await import('@fastify/rate-limit');
   await app.register(rateLimit, {
     max: config.rateLimitPerMinute,
     timeWindow: 60_000,
