@@ -17,14 +17,15 @@ writeNpy(join(sources, 'small.npy'), 5000, 16);
 writeNpy(join(folder, 'secret.npy'), 10, 16);
 symlinkSync(join(folder, 'secret.npy'), join(sources, 'link.npy'));
 symlinkSync('/etc', join(data, 'etc'));
-// Slow enough to be met while it runs: 50 vectors a second at most.
+// Slow enough to be met while it runs: 133 vectors a second at most.
 writeFileSync(
   join(data, 'slow.json'),
   JSON.stringify({
-    sentence: 'Each request takes a second.',
+    sentence: 'Requests take at most 20 vectors, and disturb each other.',
     dimension: 16,
     rows: 5000,
-    cost: { fixedMs: 1000, perVectorMs: 0, superLinearMs: 0, sigma: 0, kappa: 0 },
+    cost: { fixedMs: 300, perVectorMs: 0, superLinearMs: 0, sigma: 0.5, kappa: 0 },
+    limits: { maxRows: 20, tells: true },
   }),
 );
 const config = readServerConfig({
