@@ -37,6 +37,8 @@ export interface BenchOptions {
   readonly dimensions?: readonly number[];
   /** Of `ingest`: looks for the best fixed settings anew. */
   readonly retune?: boolean;
+  /** Of `ingest`: how often each arm loads. */
+  readonly rounds?: number;
 }
 
 /** A bench module's default export. */

@@ -76,7 +76,7 @@ export default async function bench(options: BenchOptions): Promise<Case[]> {
 
 async function play(match: Match, options: BenchOptions, line: ProgressLine): Promise<Case[]> {
   const { database, dimension, vectors } = match;
-  const rounds = options.quick ? QUICK.rounds : ROUNDS;
+  const rounds = options.quick ? QUICK.rounds : (options.rounds ?? ROUNDS);
   const best = await bestFixed(match, options, line);
   const arms: Arm[] = [
     { name: 'adaptive' },

@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- [SUITE ...] [--json FILE] [--quick]`: runs bench/SUITE.ts, all suites if none is named.
- * `ingest` also takes `--databases NAME,... --dimensions D,... --retune`.
+ * `ingest` also takes `--databases NAME,... --dimensions D,... --rounds N --retune`.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -39,6 +39,7 @@ function parse() {
         databases: { type: 'string' },
         dimensions: { type: 'string' },
         retune: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
       },
     });
   } catch (error) {
@@ -59,6 +60,7 @@ console.log(
 const options: BenchOptions = {
   ...{ quick: values.quick, retune: values.retune },
   ...(values.databases ? { databases: values.databases.split(',') } : {}),
+  ...(values.rounds ? { rounds: Number(values.rounds) } : {}),
   ...(values.dimensions ? { dimensions: values.dimensions.split(',').map(Number) } : {}),
 };
 const cases: Case[] = [];
