@@ -264,10 +264,10 @@ function gainOf(
   const n = observations.length;
   const gain = new Float64Array(NODES * n);
   for (let node = 0; node < NODES; node++) {
+    const alike = observations.map(({ setting }) => likeness(settingAt(node), setting));
     for (let i = 0; i < n; i++) {
       let sum = 0;
-      for (let k = 0; k < n; k++)
-        sum += likeness(settingAt(node), observations[k]!.setting) * precision[k * n + i]!;
+      for (let k = 0; k < n; k++) sum += alike[k]! * precision[k * n + i]!;
       gain[node * n + i] = deviation ** 2 * sum;
     }
   }

@@ -6,11 +6,15 @@ export const CONCURRENCY_STEPS = 5;
 /** Nodes of the lattice, row by row of one batch size. */
 export const NODES = BATCH_STEPS * CONCURRENCY_STEPS;
 
+const SETTINGS: readonly Setting[] = Array.from({ length: NODES }, (_, node) =>
+  Object.freeze({
+    batchSize: 2 ** Math.floor(node / CONCURRENCY_STEPS),
+    concurrency: 2 ** (node % CONCURRENCY_STEPS),
+  }),
+);
+
 /** The setting of a node. */
-export const settingAt = (node: number): Setting => ({
-  batchSize: 2 ** Math.floor(node / CONCURRENCY_STEPS),
-  concurrency: 2 ** (node % CONCURRENCY_STEPS),
-});
+export const settingAt = (node: number): Setting => SETTINGS[node]!;
 
 /** A place between four nodes: bilinear weights in (log2 batch size, log2 concurrency), 0 ones left out. */
 export interface Place {
