@@ -1,15 +1,26 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { median, quantile } from '../src/core/statistics.js';
 import { PROFILES } from '../src/model/profiles.js';
 import type { BenchOptions, Case } from './harness.js';
 
-const SERVER = fileURLToPath(new URL('./service-server.ts', import.meta.url));
+const SERVER = fileURLToPath(new URL('./service-server.mjs', import.meta.url));
+const CLI = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const CONNECTIONS = [1, 8, 32];
 const BODIES = 10_000;
 const ROUNDS = 5;
 const ROUND_SECONDS = 2;
+/** Until the engine has compiled what is asked often; as many for both. */
+const WARM_UP_REQUESTS = 30_000;
+const STARTS = 5;
+const GOAL_START_MS = 1000;
+const GOAL_IDLE_MB = 120;
+/** Until a service that was asked once is idle. */
+const IDLE_MS = 2000;
+const PATH = '/api/v1/batch-optimization/calculate-size';
 const DELAY_DIMENSION = 1024;
 const GOAL_DELAY_MS = 25;
 /** On a busy machine one in a while is late for autocannon; more are a defect. */
@@ -45,14 +56,14 @@ export default async function service(options: BenchOptions): Promise<Case[]> {
   const servers = [await start('service'), await start('bare')] as const;
   const cases: Case[] = [];
   try {
-    for (const { url } of servers) await load(url, 8, options.quick ? 0.2 : 3);
+    for (const { url } of servers) await load(url, 8, { amount: options.quick ? 200 : WARM_UP_REQUESTS });
     for (const connections of options.quick ? CONNECTIONS.slice(0, 1) : CONNECTIONS) {
       const rounds: [Load[], Load[]] = [[], []];
       for (let round = 0; round < (options.quick ? 1 : ROUNDS); round++) {
         for (const turn of [0, 1]) {
           const which = ((round + turn) % 2) as 0 | 1;
           rounds[which].push(
-            await load(servers[which].url, connections, options.quick ? 0.2 : ROUND_SECONDS),
+            await load(servers[which].url, connections, { duration: options.quick ? 0.2 : ROUND_SECONDS }),
           );
         }
       }
@@ -76,7 +87,51 @@ export default async function service(options: BenchOptions): Promise<Case[]> {
   } finally {
     for (const { child } of servers) child.disconnect();
   }
-  return cases;
+  return [...cases, ...(await startUp(options))];
+}
+
+/** From nothing to the first answer, and what an idle service holds afterwards. */
+async function startUp(options: BenchOptions): Promise<Case[]> {
+  const starts: { answerMs: number; idleMb: number }[] = [];
+  for (let k = 0; k < (options.quick ? 1 : STARTS); k++) starts.push(await startOnce());
+  const answerMs = median(starts.map((start) => start.answerMs));
+  const idleMb = median(starts.map((start) => start.idleMb));
+  const input = `vbo serve, ${starts.length} starts`;
+  return [
+    {
+      ...{ name: 'start to the first answer', input, unit: 'ms', median: answerMs },
+      ...{ baseline: { name: 'goal', median: GOAL_START_MS }, ratio: GOAL_START_MS / answerMs },
+    },
+    {
+      ...{ name: 'resident memory, idle', input, unit: 'MB', median: idleMb },
+      ...{ baseline: { name: 'goal', median: GOAL_IDLE_MB }, ratio: GOAL_IDLE_MB / idleMb },
+    },
+  ];
+}
+
+async function startOnce(): Promise<{ answerMs: number; idleMb: number }> {
+  const startMs = performance.now();
+  const child = spawn(process.execPath, [CLI, 'serve', '--port', '0'], {
+    ...{ env: {}, stdio: ['ignore', 'pipe', 'inherit'] },
+  });
+  try {
+    let origin: string | undefined;
+    for await (const line of createInterface(child.stdout!)) {
+      origin = /http:\S+/.exec(line)?.[0];
+      if (origin) break;
+    }
+    const { method, headers, body } = requests[0]!;
+    const answer = await fetch(origin + PATH, { method, headers, body });
+    await answer.arrayBuffer();
+    if (!answer.ok) throw new Error(`The first answer is a ${answer.status}.`);
+    const answerMs = performance.now() - startMs;
+    await sleep(IDLE_MS);
+    const metrics = await (await fetch(`${origin}/metrics`)).text();
+    const [, bytes] = /^vbo_process_resident_memory_bytes (\S+)$/m.exec(metrics)!;
+    return { answerMs, idleMb: Number(bytes) / 1e6 };
+  } finally {
+    child.kill();
+  }
 }
 
 /** How late the event loop is while the service trains and encodes 256 MB of vectors that it is sent. */
@@ -124,28 +179,46 @@ function ask(child: ChildProcess, word: string): Promise<unknown> {
 }
 
 function start(kind: 'service' | 'bare'): Promise<{ child: ChildProcess; url: string }> {
-  const child = fork(SERVER, [kind], {
-    execArgv: ['--import', 'tsx'],
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
+  const child = fork(SERVER, [kind], { execArgv: [], stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   return new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`The ${kind} server ended with ${code}.`)));
     child.stdout!.once('data', (data: Buffer) => resolve({ child, url: data.toString().trim() }));
   });
 }
 
-/** @throws if a request is refused: a fast refusal is no answer */
-function load(url: string, connections: number, seconds: number): Promise<Load> {
+/**
+ * Autocannon prepares every request of every connection, which takes it seconds; each connection therefore has bodies of
+ * its own, and the clock runs from the first answer to the last.
+ * @throws if a request is refused: a fast refusal is no answer
+ */
+function load(
+  url: string,
+  connections: number,
+  bound: { duration: number } | { amount: number },
+): Promise<Load> {
   return new Promise((resolve, reject) => {
     const times: number[] = [];
-    const instance = autocannon({ url, connections, duration: seconds, requests }, (error, result) => {
+    let firstMs = 0;
+    let lastMs = 0;
+    let prepared = 0;
+    const share = Math.ceil(BODIES / connections);
+    const setupClient = (client: autocannon.Client) => {
+      client.setRequests(requests.slice(prepared, prepared + share));
+      prepared += share;
+    };
+    const instance = autocannon({ url, connections, setupClient, ...bound }, (error, result) => {
       if (error) reject(error);
       else if (result.non2xx > 0 || result.errors > MOST_ERRORS_SHARE * times.length) {
         reject(new Error(`${result.non2xx} refusals and ${result.errors} errors from ${url}.`));
       } else {
-        resolve({ requestsPerSecond: times.length / result.duration, p95Ms: quantile(times, 0.95) });
+        const requestsPerSecond = (1000 * (times.length - 1)) / (lastMs - firstMs);
+        resolve({ requestsPerSecond, p95Ms: quantile(times, 0.95) });
       }
     });
-    instance.on('response', (_client, _status, _bytes, responseMs) => times.push(responseMs));
+    instance.on('response', (_client, _status, _bytes, responseMs) => {
+      lastMs = performance.now();
+      if (times.length === 0) firstMs = lastMs;
+      times.push(responseMs);
+    });
   });
 }

@@ -1,10 +1,13 @@
-/** `tsx bench/service-server.ts bare|service`: listens on a free port of loopback and prints its URL. For bench/service.ts. */
+/**
+ * `node bench/service-server.mjs bare|service`: listens on a free port of loopback and prints its URL. For
+ * bench/service.ts. It runs what was built, as its users do: compiled while it is loaded, every function would be wrapped.
+ */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import fastify from 'fastify';
-import { createApp } from '../src/server/app.js';
-import { readServerConfig } from '../src/server/config.js';
-import { CalculateSizeBody } from '../src/server/schemas/calculate-size.js';
-import { VectorBatchOptimizer } from '../src/vector-batch-optimizer.js';
+import { createApp } from '../dist/server/app.js';
+import { readServerConfig } from '../dist/server/config.js';
+import { CalculateSizeBody } from '../dist/server/schemas/calculate-size.js';
+import { VectorBatchOptimizer } from '../dist/vector-batch-optimizer.js';
 
 const PATH = '/api/v1/batch-optimization/calculate-size';
 
@@ -26,8 +29,8 @@ process.on('message', (word) => {
   if (word === 'watch') {
     delay.reset();
     delay.enable();
-    process.send!('watching');
+    process.send('watching');
   } else
-    process.send!({ p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 });
+    process.send({ p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 });
 });
 process.on('disconnect', () => process.exit());
