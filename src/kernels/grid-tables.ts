@@ -85,8 +85,8 @@ export interface GridTables extends GridAxes {
   readonly bounds: Float64Array;
 }
 
-/** In the order that the kernel has them. */
-const LIMITS = {
+/** The limit behind each bound, in the order that the kernel has them. */
+export const LIMIT_OF = {
   memory: 'maxMemoryBytes',
   request_bytes: 'maxRequestBytes',
   rows: 'maxRows',
@@ -94,8 +94,8 @@ const LIMITS = {
   concurrency: 'maxConcurrency',
   items: 'itemCount',
 } as const satisfies Record<GridBound, keyof GridLimits>;
-const BOUND_NAMES = Object.keys(LIMITS) as GridBound[];
-const LIMIT_NAMES = Object.values(LIMITS);
+const BOUND_NAMES = Object.keys(LIMIT_OF) as GridBound[];
+const LIMIT_NAMES = Object.values(LIMIT_OF);
 const FIRST_LIMIT = 4;
 export const BOUNDS = FIRST_LIMIT + LIMIT_NAMES.length;
 

@@ -26,6 +26,7 @@ export type {
   GridShape,
   GridWeights,
 } from './grid-tables.js';
+export { LIMIT_OF } from './grid-tables.js';
 
 /** What is asked of a grid. */
 export type GridQuestion = Omit<GridRequest, keyof GridShape>;
@@ -279,7 +280,7 @@ function placesOf(rows: number, columnCount: number, top: number): Places {
 }
 
 /** The limits that a cell passes, by needed / allowed, largest first; of equals in the order written here. */
-function violations(
+export function violations(
   { wire }: GridShape,
   limits: GridLimits,
   cell: GridCell,

@@ -3,9 +3,9 @@ import type { Objective } from '../core/types.js';
 import { formatBytes } from '../core/units.js';
 import {
   Grid,
+  type GridBound,
   type GridCell,
   type GridLimits,
-  type GridQuestion,
   type GridReferences,
   type GridRequest,
   type GridResult,
@@ -17,6 +17,7 @@ import { settingAt } from '../model/lattice.js';
 import { inFlightBytesPerVector } from '../model/memory.js';
 import { type DatabaseProfile, wireBytesPerVector } from '../model/profile.js';
 import { batchSizeAxis, concurrencyAxis } from './axes.js';
+import { type RateResult, RateSurface } from './rate-surface.js';
 
 /** Settings within 3 % of the best cannot be told apart by any affordable measurement; the smallest of them is taken. */
 export const PLATEAU_TOLERANCE = 0.03;
@@ -83,58 +84,77 @@ export type GridWithoutWeights = Omit<GridRequest, 'weights'>;
  */
 export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer {
   const request = gridOf(task);
-  const whole = new Grid(kernels, request);
-  let part: Grid | undefined;
+  const { limits } = request;
+  const rates = new RateSurface(request);
+  const rate = rates.search(limits, PLATEAU_TOLERANCE);
+  if (!rate.best) throw impossible(task, rate.binding);
+  const fastest = rate.best;
+
+  const ceiling = task.ceilingVps ?? Number.POSITIVE_INFINITY;
+  const io = fastest.vectorsPerSecond > ceiling;
+  if (task.objective !== 'performance' && !io) return weigh(kernels, request, task, fastest);
+  // Cells that fill the path for certain are as fast as each other, so all of them belong to the plateau.
+  const filling = fastest.vectorsPerSecond / (ceiling * (task.slowerBy ?? 1)) - 1;
+  const tolerance = Math.max(PLATEAU_TOLERANCE, filling);
+  const result = tolerance === PLATEAU_TOLERANCE ? rate : rates.search(limits, tolerance);
+  const byShares = !io && task.shares ? bestMeasured(task, task.shares) : undefined;
+  const chosen = byShares ?? unbeaten(task, request, result.plateau!);
+  return {
+    chosen,
+    fastest,
+    unlimited: result.unlimited.plateau,
+    ...(io
+      ? { binding: 'io', gainIfRelaxed: 1 }
+      : relax(chosen, result, (bound) => rates.plateauWithout(bound, limits, tolerance)!)),
+    references: rates.references,
+    bestCost: rate.best.cost,
+    tolerance,
+    axes: request,
+    isByShares: byShares !== undefined,
+  };
+}
+
+/** By more than the rate: the grid up to the fastest cell, so that latency and memory are held against what could be used. */
+function weigh(
+  kernels: Kernels,
+  request: GridWithoutWeights,
+  task: SearchTask,
+  fastest: GridCell,
+): SearchAnswer {
+  const axes = upTo(request, fastest);
+  const grid = new Grid(kernels, { ...request, ...axes });
   try {
-    const byRateAlone = questionOf(request, WEIGHTS.performance, PLATEAU_TOLERANCE);
-    const rate = whole.search(byRateAlone);
-    if (!rate.best) throw impossible(task, rate);
-    const fastest = rate.best;
-
-    const ceiling = task.ceilingVps ?? Number.POSITIVE_INFINITY;
-    const io = fastest.vectorsPerSecond > ceiling;
-    const byRate = task.objective === 'performance' || io;
-    // Cells that fill the path for certain are as fast as each other, so all of them belong to the plateau.
-    const filling = fastest.vectorsPerSecond / (ceiling * (task.slowerBy ?? 1)) - 1;
-    const tolerance = byRate ? Math.max(PLATEAU_TOLERANCE, filling) : PLATEAU_TOLERANCE;
-
-    const axes = byRate ? request : upTo(request, fastest);
-    if (!byRate) part = new Grid(kernels, { ...request, ...axes });
-    const grid = part ?? whole;
-    const question = questionOf(request, byRate ? WEIGHTS.performance : WEIGHTS[task.objective], tolerance);
-    const result = byRate && tolerance === PLATEAU_TOLERANCE ? rate : grid.search(question);
-    const measured = task.objective === 'performance' && !io && task.shares;
-    const byShares = measured ? bestMeasured(task, measured) : undefined;
-    const chosen = byShares ?? unbeaten(task, axes, result.plateau!);
-
-    let binding: BindingConstraint = io ? 'io' : result.binding;
-    let gainIfRelaxed = 1;
-    if (!io) {
-      for (const { bound } of result.violated) {
-        const relaxed = grid.plateauWithout(bound, question)!;
-        const gain = relaxed.vectorsPerSecond / chosen.vectorsPerSecond;
-        if (gain > gainIfRelaxed + 1e-9) {
-          binding = bound;
-          gainIfRelaxed = gain;
-        }
-      }
-    }
+    const question = { ...request, weights: WEIGHTS[task.objective] };
+    const result = grid.search(question);
+    const chosen = unbeaten(task, axes, result.plateau!);
     return {
       chosen,
       fastest,
       unlimited: result.unlimited.plateau,
-      binding,
-      gainIfRelaxed,
+      ...relax(chosen, result, (bound) => grid.plateauWithout(bound, question)!),
       references: result.references,
       bestCost: result.best!.cost,
-      tolerance,
+      tolerance: PLATEAU_TOLERANCE,
       axes,
-      isByShares: byShares !== undefined,
+      isByShares: false,
     };
   } finally {
-    part?.dispose();
-    whole.dispose();
+    grid.dispose();
   }
+}
+
+/** Which of the limits holds the choice back: the one whose lifting gains the most. */
+function relax(
+  chosen: GridCell,
+  { binding, violated }: RateResult,
+  plateauWithout: (bound: GridBound) => GridCell,
+): Pick<SearchAnswer, 'binding' | 'gainIfRelaxed'> {
+  let most: Pick<SearchAnswer, 'binding' | 'gainIfRelaxed'> = { binding, gainIfRelaxed: 1 };
+  for (const { bound } of violated) {
+    const gain = plateauWithout(bound).vectorsPerSecond / chosen.vectorsPerSecond;
+    if (gain > most.gainIfRelaxed + 1e-9) most = { binding: bound, gainIfRelaxed: gain };
+  }
+  return most;
 }
 
 /** A larger batch with fewer requests in flight, as many vectors, and no lower rate is better in every respect. */
@@ -218,12 +238,6 @@ export function allowedBy({
 
 const UNBOUNDED = Number.POSITIVE_INFINITY;
 
-const questionOf = (
-  { limits, top }: GridWithoutWeights,
-  weights: GridWeights,
-  plateauTolerance: number,
-): GridQuestion => ({ limits, weights, plateauTolerance, top });
-
 /** The grid that a task is searched on. */
 export function gridOf(task: SearchTask): GridWithoutWeights {
   const { profile, dimension, cost, limits } = task;
@@ -242,7 +256,7 @@ export function gridOf(task: SearchTask): GridWithoutWeights {
   };
 }
 
-/** The axes up to the fastest cell, so that latency and memory are held against a setting that could be used. */
+/** The axes up to a cell. */
 function upTo(
   request: GridWithoutWeights,
   cell: GridCell,
@@ -253,7 +267,7 @@ function upTo(
   };
 }
 
-function impossible(task: SearchTask, result: GridResult): VectorBatchError {
+function impossible(task: SearchTask, binding: RateResult['binding']): VectorBatchError {
   const { limits, dimension, profile } = task;
   const rows = task.batchSizes?.[0] ?? 1;
   const neededBytes = rows * inFlightBytesPerVector(profile, dimension);
@@ -262,6 +276,6 @@ function impossible(task: SearchTask, result: GridResult): VectorBatchError {
   const message =
     neededBytes > allowedBytes
       ? `${what} takes ${formatBytes(neededBytes)} in flight; ${formatBytes(allowedBytes)} may be used.`
-      : `${what} does not fit a request; its ${result.binding} limit is passed.`;
+      : `${what} does not fit a request; its ${binding} limit is passed.`;
   return new VectorBatchError('VBO_ERR_MEMORY', message, { details: { neededBytes, ...limits } });
 }
