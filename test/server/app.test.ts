@@ -25,6 +25,22 @@ afterAll(async () => {
 });
 
 describe('the service', () => {
+  it('answers requests that come at once each for itself, a failure among them', async () => {
+    const dimensions = [1, 2, 3, 1536, 65_536, 100_000];
+    const bodies = dimensions.map((vector_dimension) => ({ ...BODY, vector_dimension }));
+    const wrong = { ...BODY, database_type: 'no such database' };
+    const ask = (payload: object) => open.inject({ method: 'POST', url: ROUTE, payload });
+    const alone = [];
+    for (const body of [...bodies, wrong]) alone.push(await ask(body));
+    const atOnce = await Promise.all([...bodies, wrong].map(ask));
+    expect(alone.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200, 200, 400, 422]);
+    const plain = (answer: { statusCode: number; json(): Record<string, unknown> }) => {
+      const { request_id, ...rest } = answer.json();
+      return { status: answer.statusCode, rest };
+    };
+    expect(atOnce.map(plain)).toEqual(alone.map(plain));
+  });
+
   it('describes every route of its API, and draws it', async () => {
     const answer = await open.inject({ url: '/docs/json' });
     expect(answer.headers['content-type']).toMatch(/^application\/json/);

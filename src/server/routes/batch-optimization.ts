@@ -8,6 +8,7 @@ import { AdaptDimensionAnswer, AdaptDimensionBody } from '../schemas/adapt-dimen
 import { CalculateSizeAnswer, CalculateSizeBody } from '../schemas/calculate-size.js';
 import { OptimizeConcurrencyAnswer, OptimizeConcurrencyBody } from '../schemas/optimize-concurrency.js';
 import { OptimizeStrategyAnswer, OptimizeStrategyBody } from '../schemas/optimize-strategy.js';
+import { together } from '../together.js';
 
 /** The four optimizers under `/api/v1/batch-optimization`. */
 export const batchOptimization: FastifyPluginAsyncTypebox<{
@@ -33,8 +34,8 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{
         response: { 200: CalculateSizeAnswer },
       },
     },
-    // Without a promise: of the routes this is the one that is asked most.
-    ({ body }, reply) => {
+    // Of the routes this is the one that is asked most.
+    together<CalculateSizeBody, CalculateSizeAnswer>((body) => {
       const { available_memory, cpu_cores, io_bandwidth } = body.system_resources;
       const startMs = performance.now();
       const answer = optimizer.batchSize.recommend({
@@ -49,8 +50,8 @@ export const batchOptimization: FastifyPluginAsyncTypebox<{
         ...(body.objective === undefined ? {} : { objective: body.objective }),
       });
       observe.size(performance.now() - startMs);
-      reply.send(sizeAnswer(answer));
-    },
+      return sizeAnswer(answer);
+    }),
   );
 
   app.post(
