@@ -127,7 +127,7 @@ function* climbBatchSize(start: Setting, world: Surroundings): Search {
   if (plateau() !== start) return plateau();
   for (let rung = 0; rung < MOST_DOWNWARD_RUNGS; rung++) {
     const next = clampSetting({ ...best, batchSize: rungs[0]!.batchSize / 2 }, world.bounds);
-    if (next.batchSize >= rungs[0]!.batchSize || rate(next) < UNLIKELY * rate(best)) break;
+    if (next.batchSize >= rungs[0]!.batchSize || rate(next) < TOLERANCE * rate(best)) break;
     if (!affordable(next, FEWEST_BATCHES + next.concurrency, world)) break;
     yield probeOf(world, next, `is the smaller batch ${next.batchSize} as fast as ${rungs[0]!.batchSize}?`);
     const enough = next.batchSize < EFFORTLESS_ROWS ? BATCH_GROWTH : TOLERANCE;

@@ -141,7 +141,7 @@ describe('the starting point', () => {
   const prior = { fixedMs: 4, perVectorMs: 0.006, superLinearMs: 0, sigma: 0.3, kappa: 0.05 };
 
   it('is what a measured prior holds best, within the envelope', () => {
-    expect(initialSetting(prior, UNBOUNDED)).toEqual({ batchSize: 8192, concurrency: 4 });
+    expect(initialSetting(prior, UNBOUNDED)).toEqual({ batchSize: 16_384, concurrency: 4 });
     expect(initialSetting(prior, { ...UNBOUNDED, maxBatchSize: 166, maxConcurrency: 1 })).toEqual({
       batchSize: 166,
       concurrency: 1,
@@ -149,7 +149,7 @@ describe('the starting point', () => {
   });
 
   it('is a quarter of the batch and half of the requests in flight that advice holds best', () => {
-    expect(initialSetting(prior, UNBOUNDED, 'advised')).toEqual({ batchSize: 2048, concurrency: 2 });
+    expect(initialSetting(prior, UNBOUNDED, 'advised')).toEqual({ batchSize: 4096, concurrency: 2 });
   });
 
   it('is small where nothing is known', () => {
