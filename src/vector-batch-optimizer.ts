@@ -6,12 +6,11 @@ import { type Logger, silentLogger } from './core/logger.js';
 import type { BatchExecutionRecord } from './core/types.js';
 import { History } from './history/history.js';
 import { Recorder } from './history/recorder.js';
-import { type ExecuteOptions, type ExecuteResult, execute, type Operation } from './ingest/execute.js';
-import { ingest } from './ingest/ingest.js';
+import type { ExecuteOptions, ExecuteResult, Operation } from './ingest/execute.js';
 import type { IngestOptions } from './ingest/options.js';
 import type { Sink, Source } from './ingest/ports.js';
 import type { IngestReport } from './ingest/report.js';
-import { type TuneOptions, tune } from './ingest/tune.js';
+import type { TuneOptions } from './ingest/tune.js';
 import type { TuneReport } from './ingest/tune-report.js';
 import type { ScratchFactory } from './ingest/tune-rounds.js';
 import { Kernels } from './kernels/kernels.js';
@@ -72,7 +71,8 @@ const CONFIDENT = 0.6;
 
 /**
  * The library's door: recommendations, packing and quantization, and the adaptive load, on one set of kernels and one
- * worker pool. Close it when done (or `await using`).
+ * worker pool. Close it when done (or `await using`). What only a load needs is imported by the first one: a service starts
+ * without it.
  */
 export class VectorBatchOptimizer {
   /** How many vectors per request, how many requests in flight. */
@@ -160,6 +160,7 @@ export class VectorBatchOptimizer {
    */
   async ingest(source: Source, sink: Sink, options: IngestOptions = {}): Promise<IngestReport> {
     this.#checkOpen();
+    const { ingest } = await import('./ingest/ingest.js');
     const { memoryBudgetBytes, seed, logger } = this.#options;
     const prior = this.#learntCost(sink.database, source.dimension);
     const { report, failure } = await this.#recorded(options, (own) =>
@@ -182,6 +183,7 @@ export class VectorBatchOptimizer {
    */
   async tune(sink: Sink | string | ScratchFactory, options: TuneOptions): Promise<TuneReport> {
     this.#checkOpen();
+    const { tune } = await import('./ingest/tune.js');
     const { seed } = this.#options;
     const target = typeof sink === 'string' ? await openSink(sink) : sink;
     const { report } = await this.#recorded(options, (own) =>
@@ -205,6 +207,7 @@ export class VectorBatchOptimizer {
     options: ExecuteOptions<T> = {},
   ): Promise<ExecuteResult<T, R>> {
     this.#checkOpen();
+    const { execute } = await import('./ingest/execute.js');
     const { seed, logger } = this.#options;
     return execute(items, operation, { seed, logger, ...options });
   }
