@@ -12,8 +12,8 @@ interface Series {
 }
 
 /**
- * A histogram of durations whose series are counted without a look at their labels: prom-client's takes 4 us per
- * observation, a tenth of what a recommendation takes in all.
+ * A histogram of durations that counts in an array. prom-client's finds its bucket by a number's text, which takes a
+ * service that answers in microseconds longer than everything else it counts.
  */
 export class DurationHistogram {
   readonly #metric: { readonly name: string; readonly help: string };
