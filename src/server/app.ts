@@ -67,6 +67,8 @@ export async function createApp(
     clientErrorHandler: refuseConnection(onRefusedConnection),
     genReqId: () => randomUUID(),
     schemaController: { compilersFactory: schemaCompilers },
+    // It bounds closing too, which waits for runs to reach the end of a batch, however long a database takes for one.
+    pluginTimeout: 0,
     ajv: {
       customOptions: {
         // A number written as text is a mistake to report, and an unknown field is one too.
