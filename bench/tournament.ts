@@ -2,7 +2,6 @@ import { type Oracle, oracle, SchedulePolicy } from '../src/control/oracle.js';
 import type { Policy } from '../src/control/policy.js';
 import type { Scenario } from '../src/control/scenario.js';
 import { SimulatedLoad } from '../src/control/simulated-load.js';
-import { quantile } from '../src/core/statistics.js';
 
 /** Somebody who decides how to send. */
 export interface Entrant {
@@ -93,9 +92,9 @@ function run(
 }
 
 function laterP95Ms({ ms, latencyMs, totalMs }: Course): number {
-  const later = Float64Array.from(latencyMs.filter((_, k) => ms[k]! >= totalMs / 2));
-  // Typed arrays sort a million numbers several times faster; what is sorted is soon sorted again.
-  return quantile([...later.sort()], 0.95);
+  // A typed array sorts a million numbers several times faster.
+  const later = Float64Array.from(latencyMs.filter((_, k) => ms[k]! >= totalMs / 2)).sort();
+  return later[Math.floor(0.95 * (later.length - 1))] ?? Number.NaN;
 }
 
 const rowsBetween = ({ ms, rows }: Course, fromMs: number, toMs: number): number =>

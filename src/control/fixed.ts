@@ -6,24 +6,29 @@ import type { Decision, Policy } from './policy.js';
 export class FixedPolicy implements Policy {
   readonly name = 'fixed';
   readonly #wanted: Setting;
-  #bounds: Bounds = UNBOUNDED;
+  #setting: Decision;
 
   constructor(setting: Setting) {
     this.#wanted = setting;
+    this.#setting = this.#within(UNBOUNDED);
   }
 
   get setting(): Decision {
-    const { batchSize, concurrency } = this.best;
-    return { batchSize, concurrency, reason: 'fixed by the caller' };
+    return this.#setting;
   }
 
   get best(): Setting {
-    return clampSetting(this.#wanted, this.#bounds);
+    const { batchSize, concurrency } = this.#setting;
+    return { batchSize, concurrency };
   }
 
   observe(): void {}
 
   limit(bounds: Bounds): void {
-    this.#bounds = bounds;
+    this.#setting = this.#within(bounds);
+  }
+
+  #within(bounds: Bounds): Decision {
+    return { ...clampSetting(this.#wanted, bounds), reason: 'fixed by the caller' };
   }
 }
