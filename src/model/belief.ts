@@ -57,6 +57,7 @@ export class Prior {
     this.shapes = new Float64Array(count * NODES);
     this.residuals = new Float64Array(count * NODES);
     residualRoot ??= cholesky(covarianceOfNodes(), NODES);
+    const root = residualRoot;
     const normals = new Float64Array(NODES);
     for (let version = 0; version < count; version++) {
       const offset = version * NODES;
@@ -64,7 +65,7 @@ export class Prior {
       for (let i = 0; i < NODES; i++) normals[i] = random.normal();
       for (let i = 0; i < NODES; i++) {
         let sum = 0;
-        for (let k = 0; k <= i; k++) sum += residualRoot[i * NODES + k]! * normals[k]!;
+        for (let k = 0; k <= i; k++) sum += root[i * NODES + k]! * normals[k]!;
         this.residuals[offset + i] = deviation * sum;
       }
     }
