@@ -50,6 +50,9 @@ function parse() {
 const { positionals, values } = parse();
 const unknown = positionals.filter((name) => !suites.includes(name));
 if (unknown.length > 0) fail(`No such benchmark: ${unknown.join(', ')}.`);
+const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
+  fail(`--rounds is ${values.rounds}; expected a whole number from 1.`);
 
 const machine = describeMachine();
 console.log(
@@ -60,7 +63,7 @@ console.log(
 const options: BenchOptions = {
   ...{ quick: values.quick, retune: values.retune },
   ...(values.databases ? { databases: values.databases.split(',') } : {}),
-  ...(values.rounds ? { rounds: Number(values.rounds) } : {}),
+  ...(rounds === undefined ? {} : { rounds }),
   ...(values.dimensions ? { dimensions: values.dimensions.split(',').map(Number) } : {}),
 };
 const cases: Case[] = [];

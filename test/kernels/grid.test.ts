@@ -1,20 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.js';
-import { Grid, type GridLimits, type GridRequest, searchGrid } from '../../src/kernels/grid.js';
+import { Grid, type GridLimits, type GridRequest, LIMIT_OF, searchGrid } from '../../src/kernels/grid.js';
 import { gridTables } from '../../src/kernels/grid-tables.js';
 import { latencyMs, vectorsPerSecond } from '../../src/model/cost.js';
 import { type ReferenceCell, searchGridReference } from '../reference/grid.js';
 import { arena, kernels, SEED } from './support.js';
 
 const MODELS = 1000;
-const LIMIT_OF = {
-  memory: 'maxMemoryBytes',
-  request_bytes: 'maxRequestBytes',
-  rows: 'maxRows',
-  latency: 'maxLatencyMs',
-  concurrency: 'maxConcurrency',
-  items: 'itemCount',
-} as const;
 
 function axis(random: Random, maxLength: number): number[] {
   const length = 1 + random.integer(maxLength);
