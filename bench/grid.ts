@@ -1,6 +1,9 @@
 import { type GridRequest, searchGrid } from '../src/kernels/grid.js';
 import { type GridTables, gridTables } from '../src/kernels/grid-tables.js';
 import type { KernelCall, Kernels } from '../src/kernels/kernels.js';
+import { batchSizeAxis, concurrencyAxis } from '../src/optimizer/axes.js';
+import { RateSurface } from '../src/optimizer/rate-surface.js';
+import { PLATEAU_TOLERANCE, WEIGHTS } from '../src/optimizer/search.js';
 import { type BenchOptions, type Case, compare } from './harness.js';
 
 const ROWS = 4096;
@@ -34,7 +37,26 @@ export async function gridCases(kernels: Kernels, options: BenchOptions): Promis
       cases.push(await compare({ ...subject, baseline }, options));
     }
   }
+  cases.push(await rateAlone(kernels, options));
   return cases;
+}
+
+/** The grid of a recommendation, where only the rate counts: the walk along the fastest concurrencies against the kernel. */
+function rateAlone(kernels: Kernels, options: BenchOptions): Promise<Case> {
+  const limits = { maxMemoryBytes: 256e6, maxRequestBytes: 25e6, maxConcurrency: 16 };
+  const batchSizes = batchSizeAxis([1000]);
+  const concurrencies = concurrencyAxis();
+  const shape = { ...REQUEST, batchSizes, concurrencies, limits, top: 1 };
+  const request = { ...shape, weights: WEIGHTS.performance, plateauTolerance: PLATEAU_TOLERANCE };
+  return compare(
+    {
+      name: 'rate alone, walk',
+      input: `${batchSizes.length} x ${concurrencies.length} cells, ${Object.keys(limits).length} limits`,
+      run: () => new RateSurface(shape).search(limits, PLATEAU_TOLERANCE),
+      baseline: { name: 'searchGrid, request to result', run: () => searchGrid(kernels, request) },
+    },
+    options,
+  );
 }
 
 /** The kernel call that the wrapper makes. Its memory is freed again, and stays as it is until the next search. */

@@ -1,5 +1,5 @@
 import { contention, serviceMs, vectorsPerSecond } from '../model/cost.js';
-import { BATCH_STEPS, CONCURRENCY_STEPS, placeOf } from '../model/lattice.js';
+import { BATCH_STEPS, CONCURRENCY_STEPS, placeOf, settingAt } from '../model/lattice.js';
 import { type Front, paretoFront, type RateTable } from './pareto.js';
 import { allowedBy, type SearchAnswer, type SearchTask } from './search.js';
 
@@ -15,23 +15,24 @@ function predictedRates(task: SearchTask, { axes }: SearchAnswer): RateTable {
   const { cost, ceilingVps = Number.POSITIVE_INFINITY, slowerBy = 1 } = task;
   const isAllowed = allowedBy(task);
   const { concurrencies, perRequest } = upToFastest(task, axes.concurrencies);
-  const batchSizes: number[] = [];
-  const service: number[] = [];
-  for (let k = 0; k < axes.batchSizes.length; k++) {
-    const batchSize = axes.batchSizes[k]!;
-    if (!isAllowed(batchSize, 1)) break;
-    batchSizes.push(batchSize);
-    service.push(serviceMs(cost, batchSize) / (1000 * batchSize));
-  }
+  const columns = concurrencies.length;
   const filling = ceilingVps * slowerBy;
-  return {
-    batchSizes,
-    concurrencies,
-    rateOf: (row, column) =>
-      isAllowed(batchSizes[row]!, concurrencies[column]!)
-        ? Math.min(1 / (service[row]! * perRequest[column]!), filling)
-        : 0,
-  };
+  const batchSizes: number[] = [];
+  const rates = tableOf(axes.batchSizes.length * columns);
+  // What is not allowed to a batch size is not allowed to any larger one.
+  let allowed = columns;
+  for (let row = 0; row < axes.batchSizes.length; row++) {
+    const batchSize = axes.batchSizes[row]!;
+    while (allowed > 0 && !isAllowed(batchSize, concurrencies[allowed - 1]!)) allowed--;
+    if (allowed === 0) break;
+    batchSizes.push(batchSize);
+    const perVector = serviceMs(cost, batchSize) / (1000 * batchSize);
+    for (let column = 0; column < columns; column++) {
+      rates[row * columns + column] =
+        column < allowed ? Math.min(1 / (perVector * perRequest[column]!), filling) : 0;
+    }
+  }
+  return { batchSizes, concurrencies, rates };
 }
 
 /** More in flight than are allowed, or than are fastest, are on no front. */
@@ -55,14 +56,20 @@ function measuredRates(task: SearchTask, { chosen }: SearchAnswer): RateTable {
   const shares = task.shares!;
   const isAllowed = allowedBy(task);
   const level = vectorsPerSecond(task.cost, chosen) / shares[placeOf(chosen).nodes[0]!]!;
-  return {
-    batchSizes: BATCH_SIZES,
-    concurrencies: CONCURRENCIES,
-    rateOf: (row, column) =>
-      isAllowed(BATCH_SIZES[row]!, CONCURRENCIES[column]!)
-        ? level * shares[row * CONCURRENCY_STEPS + column]!
-        : 0,
-  };
+  const rates = tableOf(BATCH_STEPS * CONCURRENCY_STEPS);
+  for (let node = 0; node < BATCH_STEPS * CONCURRENCY_STEPS; node++) {
+    const { batchSize, concurrency } = settingAt(node);
+    rates[node] = isAllowed(batchSize, concurrency) ? level * shares[node]! : 0;
+  }
+  return { batchSizes: BATCH_SIZES, concurrencies: CONCURRENCIES, rates };
+}
+
+/** Kept from front to front: memory for a new table takes longer than to fill it. */
+let latest = new Float64Array(4096);
+
+function tableOf(cells: number): Float64Array {
+  if (latest.length < cells) latest = new Float64Array(cells);
+  return latest;
 }
 
 const BATCH_SIZES = Array.from({ length: BATCH_STEPS }, (_, step) => 2 ** step);

@@ -6,8 +6,8 @@ export interface RateTable {
   readonly batchSizes: readonly number[];
   /** Requests in flight, ascending. */
   readonly concurrencies: readonly number[];
-  /** Vectors per second by the places in both; 0 for a setting that is not allowed. */
-  readonly rateOf: (row: number, column: number) => number;
+  /** Vectors per second, row-major batchSizes x concurrencies; 0 for a setting that is not allowed. Finding a front changes it. */
+  readonly rates: Float64Array;
 }
 
 /**
@@ -19,46 +19,38 @@ export interface RateTable {
  * at least as large, with no more in flight, is at least as fast.
  */
 export function eachUnbeaten(
-  { batchSizes, concurrencies, rateOf }: RateTable,
+  { batchSizes, concurrencies, rates }: RateTable,
   visit: (row: number, column: number, rate: number, highest: number) => void,
 ): void {
   const rows = batchSizes.length;
   const columns = concurrencies.length;
-  const reached = reachedBy(rows, columns, rateOf);
+  accumulate(rates, rows, columns);
   let highest = 0;
-  for (let row = 1; row <= rows; row++) highest = Math.max(highest, reached[row * columns - 1]!);
+  for (let row = 1; row <= rows; row++) highest = Math.max(highest, rates[row * columns - 1]!);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      const rate = reached[row * columns + column]!;
-      if (rate <= (column > 0 ? reached[row * columns + column - 1]! : 0)) continue;
+      const rate = rates[row * columns + column]!;
+      if (rate <= (column > 0 ? rates[row * columns + column - 1]! : 0)) continue;
       const inFlight = batchSizes[row]! * concurrencies[column]!;
       let isBeaten = false;
       let other = column;
       for (let larger = row + 1; larger < rows && !isBeaten; larger++) {
         while (other >= 0 && batchSizes[larger]! * concurrencies[other]! > inFlight) other--;
         if (other < 0) break;
-        isBeaten = reached[larger * columns + other]! >= rate;
+        isBeaten = rates[larger * columns + other]! >= rate;
       }
       if (!isBeaten) visit(row, column, rate, highest);
     }
   }
 }
 
-/** Kept from front to front: memory for a new table takes longer than to fill it. */
-let table = new Float64Array(4096);
-
-/** The best rate of each row with so many in flight or fewer. */
-function reachedBy(rows: number, columns: number, rateOf: RateTable['rateOf']): Float64Array {
-  if (table.length < rows * columns) table = new Float64Array(rows * columns);
-  let at = 0;
+/** Makes each rate the best of its row with so many in flight or fewer. */
+function accumulate(rates: Float64Array, rows: number, columns: number): void {
   for (let row = 0; row < rows; row++) {
-    let best = 0;
-    for (let column = 0; column < columns; column++) {
-      best = Math.max(best, rateOf(row, column));
-      table[at++] = best;
+    for (let at = row * columns + 1; at < (row + 1) * columns; at++) {
+      if (rates[at]! < rates[at - 1]!) rates[at] = rates[at - 1]!;
     }
   }
-  return table;
 }
 
 /** What a point of the front can be good for. */

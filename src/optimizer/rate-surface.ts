@@ -14,9 +14,10 @@ import { contention, serviceMs } from '../model/cost.js';
 export type RateResult = Pick<GridResult, 'best' | 'plateau' | 'unlimited' | 'binding' | 'violated'>;
 
 /**
- * The grid search where the rate alone counts. Its cost is a product, of the time per vector of a batch size and of what a
- * concurrency leaves of it, so that no concurrency past the fastest is of interest and a few cells are left. What it
- * answers is what the kernel would, in half of the time: a service asks it between other work, when nothing is cached.
+ * The grid search where the rate alone counts. A setting's time per vector is a product then, of what its batch size takes
+ * and of what its concurrency leaves of that, and every limit that a setting passes is passed by all with more in flight:
+ * each batch size has its fastest allowed concurrency at the end of a run, and one walk along these ends finds what the
+ * kernel finds by visiting all cells. See docs/decisions/0013.
  */
 export class RateSurface {
   /** Values of the fastest cell, limits ignored. */
@@ -25,37 +26,43 @@ export class RateSurface {
   /** Of each batch size: time of a request alone, and time per vector over that of the fastest cell. */
   readonly #service: number[] = [];
   readonly #perVector: number[] = [];
-  /** Of each concurrency up to the fastest: how requests slow each other down, altogether and per request. */
+  /** Those that are faster than every smaller one; of each, how requests slow each other down, altogether and per request. */
+  readonly #concurrencies: number[] = [];
   readonly #contention: number[] = [];
   readonly #perRequest: number[] = [];
 
   constructor(shape: GridShape) {
     this.#shape = shape;
     const { model, batchSizes, concurrencies, memory } = shape;
-    const perRequest = this.#perRequest;
-    let fastestColumn = 0;
+    let leastPerRequest = Number.POSITIVE_INFINITY;
     for (let column = 0; column < concurrencies.length; column++) {
-      const slowdown = contention(model, concurrencies[column]!);
-      const share = slowdown / concurrencies[column]!;
-      // It falls to the fastest and rises from there, by more than rounding.
-      if (share > 1.000001 * (perRequest[fastestColumn] ?? share)) break;
+      const concurrency = concurrencies[column]!;
+      const slowdown = contention(model, concurrency);
+      const share = slowdown / concurrency;
+      if (share >= leastPerRequest) continue;
+      leastPerRequest = share;
+      this.#concurrencies.push(concurrency);
       this.#contention.push(slowdown);
-      perRequest.push(share);
-      if (share < perRequest[fastestColumn]!) fastestColumn = column;
+      this.#perRequest.push(share);
     }
-    perRequest.length = fastestColumn + 1;
     const service = this.#service;
-    let fastestRow = 0;
+    let fastest = 0;
+    let leastPerVector = Number.POSITIVE_INFINITY;
     for (let row = 0; row < batchSizes.length; row++) {
-      service.push(serviceMs(model, batchSizes[row]!));
-      if (service[row]! / batchSizes[row]! < service[fastestRow]! / batchSizes[fastestRow]!) fastestRow = row;
+      const serviceOfRow = serviceMs(model, batchSizes[row]!);
+      service.push(serviceOfRow);
+      const perVector = serviceOfRow / batchSizes[row]!;
+      if (perVector >= leastPerVector) continue;
+      leastPerVector = perVector;
+      fastest = row;
     }
-    const batchSize = batchSizes[fastestRow]!;
-    const msPerVector = (service[fastestRow]! / batchSize) * perRequest[fastestColumn]!;
+    const batchSize = batchSizes[fastest]!;
+    const last = this.#concurrencies.length - 1;
+    const msPerVector = leastPerVector * leastPerRequest;
     this.references = {
       msPerVector,
-      latencyMs: service[fastestRow]! * this.#contention[fastestColumn]!,
-      memoryBytes: memory.baseBytes + memory.perVectorBytes * (batchSize * concurrencies[fastestColumn]!),
+      latencyMs: service[fastest]! * this.#contention[last]!,
+      memoryBytes: memory.baseBytes + memory.perVectorBytes * (batchSize * this.#concurrencies[last]!),
       requestsPerVector: 1 / batchSize,
     };
     const weight = msPerVector > 0 ? 1 / msPerVector : 0;
@@ -66,9 +73,8 @@ export class RateSurface {
 
   /** The fastest cell within `limits`, and of those that take up to `tolerance` longer the one with the least in flight. */
   search(limits: GridLimits, tolerance: number): RateResult {
-    const everything = new Array<number>(this.#service.length).fill(this.#perRequest.length);
-    const free = this.#find(everything, tolerance)!;
-    const found = this.#find(this.#reach(limits), tolerance);
+    const free = this.#find({}, tolerance)!;
+    const found = this.#find(limits, tolerance);
     const violated = violations(this.#shape, limits, free.plateau);
     return {
       best: found?.best ?? null,
@@ -81,80 +87,84 @@ export class RateSurface {
 
   /** The plateau cell with one of the limits lifted. */
   plateauWithout(bound: GridBound, limits: GridLimits, tolerance: number): GridCell | null {
-    const reach = this.#reach({ ...limits, [LIMIT_OF[bound]]: undefined });
-    return this.#find(reach, tolerance)?.plateau ?? null;
+    return this.#find({ ...limits, [LIMIT_OF[bound]]: undefined }, tolerance)?.plateau ?? null;
   }
 
-  /** Among the first `reach[row]` concurrencies of each batch size; null if there are none. */
-  #find(reach: readonly number[], tolerance: number): { best: GridCell; plateau: GridCell } | null {
-    const { batchSizes, concurrencies } = this.#shape;
+  /** Null if no cell obeys the limits. */
+  #find(limits: GridLimits, tolerance: number): { best: GridCell; plateau: GridCell } | null {
+    const { batchSizes } = this.#shape;
+    const concurrencies = this.#concurrencies;
     const perVector = this.#perVector;
     const perRequest = this.#perRequest;
+    const reach = this.#reach(limits);
     let bestRow = -1;
-    let bestColumn = 0;
     let least = Number.POSITIVE_INFINITY;
     for (let row = 0; row < reach.length; row++) {
-      for (let column = 0; column < reach[row]!; column++) {
-        const cost = perVector[row]! * perRequest[column]!;
-        if (cost >= least) continue;
-        least = cost;
-        bestRow = row;
-        bestColumn = column;
-      }
+      const cost = perVector[row]! * perRequest[reach[row]! - 1]!;
+      if (cost >= least) continue;
+      least = cost;
+      bestRow = row;
     }
     if (bestRow < 0) return null;
     const most = least * (1 + tolerance);
-    let row = bestRow;
-    let column = bestColumn;
+    let plateauRow = bestRow;
+    let plateauColumn = reach[bestRow]! - 1;
     let inFlight = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < reach.length; i++) {
-      for (let j = 0; j < reach[i]! && batchSizes[i]! * concurrencies[j]! < inFlight; j++) {
-        if (perVector[i]! * perRequest[j]! > most) continue;
-        inFlight = batchSizes[i]! * concurrencies[j]!;
-        row = i;
-        column = j;
-      }
+    for (let row = 0; row < reach.length && batchSizes[row]! < inFlight; row++) {
+      if (perVector[row]! * perRequest[reach[row]! - 1]! > most) continue;
+      let column = 0;
+      while (perVector[row]! * perRequest[column]! > most) column++;
+      if (batchSizes[row]! * concurrencies[column]! >= inFlight) continue;
+      inFlight = batchSizes[row]! * concurrencies[column]!;
+      plateauRow = row;
+      plateauColumn = column;
     }
-    return { best: this.#cell(bestRow, bestColumn), plateau: this.#cell(row, column) };
+    return {
+      best: this.#cell(bestRow, reach[bestRow]! - 1),
+      plateau: this.#cell(plateauRow, plateauColumn),
+    };
   }
 
-  /** How many concurrencies of each batch size obey the limits: each limit is passed for good by one too many. */
+  /** How many concurrencies of each batch size obey the limits, up to the last that has any. */
   #reach(limits: GridLimits): number[] {
-    const { batchSizes, concurrencies, memory, wire } = this.#shape;
-    const most = (limit: number | undefined) => limit ?? Number.POSITIVE_INFINITY;
-    const maxRows = most(limits.maxRows);
-    const maxRequestBytes = most(limits.maxRequestBytes);
-    const maxMemoryBytes = most(limits.maxMemoryBytes);
-    const maxConcurrency = most(limits.maxConcurrency);
-    const maxLatencyMs = most(limits.maxLatencyMs);
-    const itemCount = most(limits.itemCount);
+    const { batchSizes, memory, wire } = this.#shape;
+    const {
+      maxRows = UNBOUNDED,
+      maxRequestBytes = UNBOUNDED,
+      maxMemoryBytes = UNBOUNDED,
+      maxConcurrency = UNBOUNDED,
+      maxLatencyMs = UNBOUNDED,
+      itemCount = UNBOUNDED,
+    } = limits;
+    const concurrencies = this.#concurrencies;
+    let allowed = concurrencies.length;
+    while (allowed > 0 && concurrencies[allowed - 1]! > maxConcurrency) allowed--;
     const reach: number[] = [];
     for (let row = 0; row < batchSizes.length; row++) {
       const batchSize = batchSizes[row]!;
-      let column = 0;
-      if (batchSize <= maxRows && wire.perRequestBytes + wire.perVectorBytes * batchSize <= maxRequestBytes) {
-        for (; column < this.#perRequest.length; column++) {
-          const concurrency = concurrencies[column]!;
-          const inFlight = batchSize * concurrency;
-          if (
-            concurrency > maxConcurrency ||
-            inFlight > itemCount ||
-            memory.baseBytes + memory.perVectorBytes * inFlight > maxMemoryBytes ||
-            this.#service[row]! * this.#contention[column]! > maxLatencyMs
-          ) {
-            break;
-          }
+      if (batchSize > maxRows || wire.perRequestBytes + wire.perVectorBytes * batchSize > maxRequestBytes)
+        break;
+      // What is too much for a batch size is too much for every larger one.
+      for (; allowed > 0; allowed--) {
+        const inFlight = batchSize * concurrencies[allowed - 1]!;
+        if (
+          inFlight <= itemCount &&
+          memory.baseBytes + memory.perVectorBytes * inFlight <= maxMemoryBytes &&
+          this.#service[row]! * this.#contention[allowed - 1]! <= maxLatencyMs
+        ) {
+          break;
         }
       }
-      reach.push(column);
+      if (allowed === 0) break;
+      reach.push(allowed);
     }
     return reach;
   }
 
   #cell(row: number, column: number): GridCell {
-    const { batchSizes, concurrencies, memory } = this.#shape;
+    const { batchSizes, memory } = this.#shape;
     const batchSize = batchSizes[row]!;
-    const concurrency = concurrencies[column]!;
+    const concurrency = this.#concurrencies[column]!;
     const latencyMs = this.#service[row]! * this.#contention[column]!;
     return {
       batchSize,
@@ -166,3 +176,5 @@ export class RateSurface {
     };
   }
 }
+
+const UNBOUNDED = Number.POSITIVE_INFINITY;

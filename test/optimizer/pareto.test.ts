@@ -75,11 +75,16 @@ describe('the alternatives of a recommendation', () => {
     const large = { batchSize: 8192, concurrency: 1, vectorsPerSecond: 900 };
     const quick = { batchSize: 64, concurrency: 1, vectorsPerSecond: 500 };
     const points = [{ batchSize: 1, concurrency: 1, vectorsPerSecond: 10 }, quick, lean, fastest, large];
-    const rateOf = (row: number, column: number) =>
-      points.find(
-        (point) => point.batchSize === batchSizes[row] && point.concurrency === concurrencies[column],
-      )?.vectorsPerSecond ?? 0;
-    expect(paretoFront({ batchSizes, concurrencies, rateOf })).toEqual({
+    const rates = Float64Array.from(
+      batchSizes.flatMap((batchSize) =>
+        concurrencies.map(
+          (concurrency) =>
+            points.find((point) => point.batchSize === batchSize && point.concurrency === concurrency)
+              ?.vectorsPerSecond ?? 0,
+        ),
+      ),
+    );
+    expect(paretoFront({ batchSizes, concurrencies, rates })).toEqual({
       size: points.length,
       extremes: [
         { ...fastest, merits: ['rate'] },
@@ -120,9 +125,9 @@ describe('the front', () => {
                 b.batchSize >= a.batchSize,
             ),
         );
-        const rateOf = (row: number, column: number) => values[5 * row + column]!;
+        const rates = Float64Array.from(values);
         const found: (typeof settings)[0][] = [];
-        eachUnbeaten({ batchSizes, concurrencies, rateOf }, (row, column) =>
+        eachUnbeaten({ batchSizes, concurrencies, rates }, (row, column) =>
           found.push(settings[5 * row + column]!),
         );
         expect(found).toEqual(slow);
