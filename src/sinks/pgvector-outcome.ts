@@ -26,6 +26,10 @@ const KIND_OF_STATE: readonly (readonly [prefix: string, kind: Failure['kind']])
   ['54', 'permanent'], // an id too long for its index
 ];
 
+/** What the network and the driver call a server that is not there, or no longer. */
+const NETWORK_CODE = /^(ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOST|ENET)/;
+const NETWORK_WORDS = /^Connection terminated|timeout exceeded when trying to connect|not queryable/;
+
 /**
  * What an error of PostgreSQL, of its driver or of the network means for the batch. What is not known passes.
  * @param name the sink's URL without secrets
@@ -37,14 +41,28 @@ export function pgOutcome(name: string, cause: unknown): Failure {
   return { kind, error: pgError(name, cause) };
 }
 
-/** VBO_ERR_SINK with what the database said, and its SQLSTATE in the details. A `VectorBatchError` stays what it is. */
+/**
+ * VBO_ERR_SINK with what the database said and its SQLSTATE in the details, VBO_ERR_SINK_UNREACHABLE where it is
+ * not there. A `VectorBatchError` stays what it is.
+ */
 export function pgError(name: string, cause: unknown): VectorBatchError {
   if (cause instanceof VectorBatchError) return cause;
   const sqlState = sqlStateOf(cause);
-  return new VectorBatchError('VBO_ERR_SINK', `${name}: ${messageOf(cause)}`, {
-    cause,
-    ...(sqlState ? { details: { sqlState } } : {}),
-  });
+  const details = sqlState ? { details: { sqlState } } : {};
+  const message = messageOf(cause);
+  return isUnreachable(cause)
+    ? new VectorBatchError('VBO_ERR_SINK_UNREACHABLE', `${name} cannot be reached: ${message}`, {
+        cause,
+        ...details,
+      })
+    : new VectorBatchError('VBO_ERR_SINK', `${name}: ${message}`, { cause, ...details });
+}
+
+/** SQLSTATE 08 is a connection that failed, 57P a server that shuts down or starts up. */
+function isUnreachable(cause: unknown): boolean {
+  const state = sqlStateOf(cause);
+  if (state !== undefined) return /^(08|57P)/.test(state);
+  return NETWORK_CODE.test(codeOf(cause) ?? '') || NETWORK_WORDS.test(messageOf(cause));
 }
 
 /** Why pgvector is not there and what to do about it. */
@@ -68,6 +86,11 @@ export function messageOf(error: unknown): string {
 
 /** Drivers put the SQLSTATE where Node puts its own codes: only the former have five letters or digits. */
 function sqlStateOf(error: unknown): string | undefined {
+  const code = codeOf(error);
+  return code !== undefined && /^[\dA-Z]{5}$/.test(code) && code !== 'EPIPE' ? code : undefined;
+}
+
+function codeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^[\dA-Z]{5}$/.test(code) && code !== 'EPIPE' ? code : undefined;
+  return typeof code === 'string' ? code : undefined;
 }

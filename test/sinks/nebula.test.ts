@@ -7,11 +7,12 @@ import { openSink } from '../../src/sinks/index.js';
 import { importNebulaDriver, NebulaSession } from '../../src/sinks/nebula-session.js';
 import { openSource } from '../../src/sources/index.js';
 import { NebulaServer, type NebulaServerOptions } from '../servers/nebula.js';
-import { openWithout } from './batches.js';
+import { hastyClock, openWithout } from './batches.js';
 
 /** `USER:PASSWORD@HOST:PORT/SPACE` of a real graphd, with a space of string ids, instead of the stand-in. */
 const REAL = process.env.NEBULA_ADDRESS;
 const signal = () => new AbortController().signal;
+const NO_LEADER = 'Storage Error: Not the leader of 3. Please retry later.';
 
 function batch(first: number, rows: number, dimension: number, options: Partial<Batch> = {}): Batch {
   const random = new Random(first + 1);
@@ -170,9 +171,16 @@ describe('a graphd that fails', () => {
   test.each([
     [-1002, 'Session not existed!', 'retry'],
     [-1003, 'Session timeout', 'retry'],
-    [-4, 'Leader changed', 'retry'],
-    [-1005, 'Storage Error: Not the leader of 3', 'retry'],
+    [-4, 'Leader changed', 'unreachable'],
+    [-3, 'RPC failure', 'unreachable'],
+    [-1005, 'Storage Error: Not the leader of 3. Please retry later.', 'unreachable'],
+    [-1005, 'Storage Error: part: 3, error: E_RPC_FAILURE(-3).', 'unreachable'],
+    [-1005, 'Storage Error: Term of part 3 is out of date. Please retry later.', 'unreachable'],
+    [-1005, 'Storage Error: part: 3, error: E_RAFT_TOO_MANY_REQUESTS(-3523).', 'backOff'],
+    [-1005, 'Storage Error: Part 3 raft buffer is full. Please retry later.', 'backOff'],
     [-1005, 'Used memory hits the high watermark(0.800000) of total system memory.', 'backOff'],
+    [-1005, 'Storage Error: The not null field cannot be null.', 'permanent'],
+    [-1005, 'Storage Error: Tag not found.', 'retry'],
     [-3523, 'Too many requests', 'backOff'],
     [-3011, 'Write stalled', 'backOff'],
     [-1009, "SemanticError: No schema found for `t'", 'fatal'],
@@ -181,13 +189,18 @@ describe('a graphd that fails', () => {
     [-1004, "SyntaxError: syntax error near `x'", 'permanent'],
     [-1004, 'SyntaxError: Query is too large (282 > 256).', 'shrink'],
     [-8000, 'Unknown', 'retry'],
-  ])('with %i %j: the outcome is %s', async (code, message, kind) => {
+  ])('with %i %j: the outcome is %s', async (code, message, expected) => {
     await standIn({}, async (own) => {
       const sink = await opened(urlOf(addressOf(own)));
       own.inject({ kind: 'error', code: code as number, message: message as string });
+      const isUnreachable = expected === 'unreachable';
+      const kind = isUnreachable ? 'retry' : expected;
       expect(await sink.write(batch(0, 1, 4), signal())).toMatchObject({
         kind,
-        error: { code: 'VBO_ERR_SINK', details: { errorCode: code } },
+        error: {
+          code: isUnreachable ? 'VBO_ERR_SINK_UNREACHABLE' : 'VBO_ERR_SINK',
+          details: { errorCode: code },
+        },
       });
       if (kind === 'shrink') {
         expect(sink.limits().maxBytes).toBe(256);
@@ -240,6 +253,20 @@ describe('a graphd that fails', () => {
       const report = await ingest({ kernels: Kernels.shared() }, await openSource(rows), sink);
       expect(report).toMatchObject({ acknowledged: 3000, rejected: 0, reconciled: true });
       expect(own.space.tags.get('load')!.vertices.size).toBe(3000);
+    });
+  });
+
+  test('as long as it has no leader is waited for, though five attempts take less', async () => {
+    await standIn({}, async (own) => {
+      own.inject(
+        ...Array.from({ length: 9 }, () => ({ kind: 'error', code: -1005, message: NO_LEADER }) as const),
+      );
+      const rows = Array.from({ length: 100 }, (_, i) => ({ id: `doc ${i}`, vector: [i, 1, -i, 0.5] }));
+      const sink = await openSink(urlOf(addressOf(own), 'load'));
+      const report = await ingest({ kernels: Kernels.shared() }, await openSource(rows), sink, {
+        ...{ clock: hastyClock, fixed: { batchSize: 100, concurrency: 1 } },
+      });
+      expect(report).toMatchObject({ acknowledged: 100, rejected: 0, retries: 9, reconciled: true });
     });
   });
 
