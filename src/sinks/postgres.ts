@@ -72,8 +72,10 @@ class PostgresEngine implements PgEngine {
       application_name: 'vector-batch-optimizer',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     });
-    // An idle connection that breaks is replaced when one is needed; without a listener it would end the process.
+    // A connection that breaks fails the statement it is at, and an idle one is replaced when it is needed. Without
+    // listeners either would end the process: the pool's own is off while a connection is in use.
     this.#pool.on('error', () => {});
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
     const [left] = await this.query({
       text: `
         SELECT current_setting('max_connections')::float8 - current_setting('superuser_reserved_connections')::float8
