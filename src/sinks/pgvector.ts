@@ -89,18 +89,21 @@ export class PgVectorSink implements Sink {
   /** One statement, and so one transaction: all of the batch is stored or nothing. */
   async write(batch: Batch, signal: AbortSignal): Promise<WriteOutcome> {
     const table = this.#opened(this.#table);
-    if (signal.aborted) {
-      const error = new VectorBatchError('VBO_ERR_ABORTED', `The write to ${this.name} was aborted.`);
-      return { kind: 'retry', error };
-    }
     try {
+      signal.throwIfAborted();
       if (table.copy && this.#canCopy && !batch.mayBeStored) {
         const bytesSent = await this.#copy(table.copy, batch, signal);
         if (bytesSent !== undefined) return { kind: 'ok', bytesSent };
       }
       return { kind: 'ok', bytesSent: await this.#upsert(table, batch, signal) };
-    } catch (error) {
-      return pgOutcome(this.name, error);
+    } catch (cause) {
+      if (!signal.aborted) return pgOutcome(this.name, cause);
+      const error = toVectorBatchError(
+        signal.reason,
+        'VBO_ERR_ABORTED',
+        `The write to ${this.name} was aborted`,
+      );
+      return { kind: 'retry', error };
     }
   }
 

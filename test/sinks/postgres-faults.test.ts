@@ -2,6 +2,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { VectorBatchError } from '../../src/core/errors.js';
 import { silentLogger } from '../../src/core/logger.js';
 import { ingest } from '../../src/ingest/ingest.js';
 import { openSink } from '../../src/sinks/index.js';
@@ -43,6 +44,17 @@ describe('a PostgreSQL server that goes away', () => {
     expect(proxy.resets).toBe(1);
     expect(await sink.write(rows, signal)).toMatchObject({ kind: 'ok' });
     expect(await sink.count!()).toBe(500);
+    await sink.close();
+  });
+
+  test('is not asked by a write that timed out before its turn came, which is no fault of its rows', async () => {
+    const sink = await opened(url(), { dimension: 16 });
+    const timeOut = new AbortController();
+    const first = sink.write(batch(0, 500, 16), signal);
+    const second = sink.write(batch(500, 500, 16), timeOut.signal);
+    timeOut.abort(new VectorBatchError('VBO_ERR_TIMEOUT', 'too slow'));
+    expect(await first).toMatchObject({ kind: 'ok' });
+    expect(await second).toMatchObject({ kind: 'retry', error: { code: 'VBO_ERR_TIMEOUT' } });
     await sink.close();
   });
 
