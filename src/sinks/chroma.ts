@@ -7,9 +7,11 @@ import { inlineContext, type VectorContext } from '../vectors/pack.js';
 import { ChromaCollection, type CollectionInfo, errorText, parse } from './chroma-collection.js';
 import { type EmbeddingText, upsertBody } from './chroma-records.js';
 import { type HttpAnswer, HttpConnection, networkOutcome, refusal, refusalOutcome } from './http.js';
-import { percentDecoded } from './url.js';
+import { percentDecoded, sinkName } from './url.js';
 
 const DEFAULT_PORT = '8000';
+const DEFAULT_TENANT = 'default_tenant';
+const DEFAULT_DATABASE = 'default_database';
 /** `max_payload_size_bytes`, default 40 MiB; the server does not tell it, not even when it refuses. */
 const MAX_BYTES = 40 * 2 ** 20;
 const SPACES: Readonly<Record<Metric, string>> = { cosine: 'cosine', dot: 'ip', l2: 'l2' };
@@ -61,8 +63,8 @@ export function openChromaSink(url: URL, environment: NodeJS.ProcessEnv = proces
   return new ChromaSink({
     origin: `${protocol}://${url.hostname}:${url.port || DEFAULT_PORT}`,
     collection: percentDecoded(collection),
-    tenant: tenant ?? 'default_tenant',
-    database: database ?? 'default_database',
+    tenant: tenant ?? DEFAULT_TENANT,
+    database: database ?? DEFAULT_DATABASE,
     ...(apiKey ? { apiKey } : {}),
   });
 }
@@ -81,7 +83,10 @@ export class ChromaSink implements Sink {
   #limits: SinkLimits = { maxBytes: MAX_BYTES };
 
   constructor({ origin, collection, tenant, database, apiKey }: ChromaSinkOptions) {
-    this.name = `${origin.replace(/^http/, 'chroma')}/${collection}`;
+    this.name = sinkName(`${origin.replace(/^http/, 'chroma')}/${collection}`, {
+      tenant: tenant === DEFAULT_TENANT ? undefined : tenant,
+      database: database === DEFAULT_DATABASE ? undefined : database,
+    });
     this.#connection = new HttpConnection({ origin, headers: apiKey ? { 'x-chroma-token': apiKey } : {} });
     this.#collection = new ChromaCollection(this.#connection, {
       ...{ collection, tenant, database, name: this.name },

@@ -6,6 +6,7 @@ import { PgVectorSink } from './pgvector.js';
 import type { PgEngine, PgStatement } from './pgvector-table.js';
 import { CopyIn } from './postgres-copy.js';
 import { tableOf } from './sql-table.js';
+import { sinkName } from './url.js';
 
 const INSTALL = 'npm install pg';
 /** More than the cores of most servers: past them, writers only wait for each other. */
@@ -42,8 +43,12 @@ export function openPostgresSink(url: URL): PgVectorSink {
   const target = new URL(url);
   for (const option of ['table', 'type', 'connections', 'copy']) target.searchParams.delete(option);
   const user = url.username && `${url.username}@`;
+  // What the driver takes before the URL's own, and what may set the schema.
+  const { host, port, user: otherUser, options } = Object.fromEntries(url.searchParams);
   return new PgVectorSink(new PostgresEngine({ connectionString: target.href, max: connections }), {
-    name: `postgres://${user}${url.host}${url.pathname}?table=${table}`,
+    name: sinkName(`postgres://${user}${url.host}${url.pathname}`, {
+      ...{ table, host, port, user: otherUser, options },
+    }),
     database: 'pgvector',
     table,
     type,

@@ -9,7 +9,7 @@ import { GrpcWriter } from './qdrant-grpc.js';
 import { DeferredIndexing } from './qdrant-indexing.js';
 import type { PointWriter } from './qdrant-points.js';
 import { RestWriter } from './qdrant-rest.js';
-import { percentDecoded } from './url.js';
+import { percentDecoded, sinkName } from './url.js';
 
 const DEFAULT_PORT = '6333';
 const DEFAULT_GRPC_PORT = '6334';
@@ -113,8 +113,8 @@ export class QdrantSink implements Sink {
   #expected = 0;
 
   constructor(options: QdrantSinkOptions) {
-    const { origin, collection, apiKey } = options;
-    this.name = `${origin.replace(/^http/, 'qdrant')}/${collection}`;
+    const { origin, collection, vector, apiKey } = options;
+    this.name = sinkName(`${origin.replace(/^http/, 'qdrant')}/${collection}`, { vector });
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#headers = apiKey ? { 'api-key': apiKey } : {};

@@ -32,3 +32,18 @@ export function percentDecoded(text: string): string {
 
 /** The absolute path of a URL made by {@link parsePathUrl}. */
 export const pathOfUrl = (url: URL): string => fileURLToPath(`file://${url.pathname}`);
+
+/**
+ * A sink's name: its URL without secrets. What says where records go belongs to it, because a ledger is resumed into
+ * the sink of the same name only; an option that is left to its default does not, so that ledgers of before stay valid.
+ *
+ * @param address the URL up to its query
+ * @param options by their names in the URL; those that are undefined are left out
+ */
+export function sinkName(address: string, options: Readonly<Record<string, string | undefined>>): string {
+  const query = Object.entries(options)
+    .filter((option): option is [string, string] => option[1] !== undefined)
+    .map(([option, value]) => `${option}=${encodeURIComponent(value)}`)
+    .join('&');
+  return query ? `${address}?${query}` : address;
+}

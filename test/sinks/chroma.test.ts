@@ -242,6 +242,9 @@ describe('a URL', () => {
   test.each([
     ['chroma://h/a', 'chroma://h:8000/a'],
     ['chromas://h:443/a', 'chromas://h:443/a'],
+    ['chroma://h/a?tenant=default_tenant&database=default_database', 'chroma://h:8000/a'],
+    ['chroma://h/a?database=d', 'chroma://h:8000/a?database=d'],
+    ['chroma://h/a?tenant=a%26b&database=d', 'chroma://h:8000/a?tenant=a%26b&database=d'],
   ])('%s names the sink %s', (url, name) => {
     expect(openChromaSink(new URL(url)).name).toBe(name);
   });

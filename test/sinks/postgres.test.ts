@@ -212,6 +212,15 @@ describe('the PostgreSQL sink', () => {
   });
 
   test.each([
+    ['', '?table=vectors'],
+    ['?type=halfvec&connections=2&table=a.b', '?table=a.b'],
+    ['?options=-csearch_path%3Dx', '?table=vectors&options=-csearch_path%3Dx'],
+    ['?host=other&password=secret', '?table=vectors&host=other'],
+  ])('with %s has a name that says where rows go: %s', async (query, named) => {
+    expect((await openSink(`postgres://me:secret@h/db${query}`)).name).toBe(`postgres://me@h/db${named}`);
+  });
+
+  test.each([
     'postgres://host',
     'postgres:///db',
     'postgres://host/db?table=a b',

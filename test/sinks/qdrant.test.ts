@@ -335,6 +335,8 @@ describe('the URL of a Qdrant sink', () => {
     const sink = openQdrantSink(new URL('qdrants://h.example/a%20b?api_key_env=K'), { K: 'hush' });
     expect(sink.name).toBe('qdrants://h.example:6333/a b');
     expect(JSON.stringify(sink)).not.toContain('hush');
+    const named = openQdrantSink(new URL('qdrant://h/a?vector=text&wait=false'));
+    expect(named.name).toBe('qdrant://h:6333/a?vector=text');
     expect([sink.database, sink.bytesPerVector(100)]).toEqual(['qdrant', 1330]);
   });
 
