@@ -33,7 +33,7 @@ let qdrant: QdrantServer;
 let chroma: Chroma | undefined;
 
 beforeAll(async () => {
-  qdrant = await QdrantServer.start({ contract: false });
+  qdrant = await QdrantServer.start();
   if (hasChroma) chroma = await startChroma();
   cwd = mkdtempSync(join(tmpdir(), 'vbo-resume-'));
   const values = Float32Array.from({ length: ROWS * DIMENSION }, (_, i) => Math.sin(i + 1));
@@ -62,6 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await qdrant.close();
   await chroma?.close();
+  expect(qdrant.violations).toEqual([]);
   rmSync(cwd, { recursive: true, force: true });
 });
 

@@ -1,14 +1,17 @@
+import { afterAll, expect } from 'vitest';
 import { QdrantServer } from '../servers/qdrant.js';
 import { describeFaults } from './fault-suite.js';
 
+let server: QdrantServer | undefined;
+afterAll(() => expect(server?.violations).toEqual([]));
+
 describeFaults('The Qdrant stand-in', {
-  // Holding every body against the OpenAPI file takes longer than the service this suite measures.
-  start: () => QdrantServer.start({ contract: false }),
+  start: async () => {
+    server = await QdrantServer.start();
+    return server;
+  },
   serviceMs: 100,
   hasSteadyRate: true,
   url: (address, collection) => `qdrant://${address}/${collection}`,
-  ids: async (server, collection) => {
-    const { points } = (server as QdrantServer).collections.get(collection)!;
-    return [...points.keys()].map(Number);
-  },
+  ids: async (_, collection) => [...server!.collections.get(collection)!.points.keys()].map(Number),
 });

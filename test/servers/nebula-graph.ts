@@ -7,7 +7,7 @@ export interface Vertex {
 }
 
 interface Tag {
-  fields: { name: string; type: string; comment: string | null }[];
+  fields: { name: string; type: string; isNullable: boolean; comment: string | null }[];
   vertices: Map<string | number, Vertex>;
   /** Statements that must still be answered as if the tag were not known yet. */
   unknownFor: number;
@@ -51,10 +51,10 @@ export class GraphSpace {
     if (match) return this.#createTag(match[1]!, match[2]!);
     match = found(/^DESCRIBE TAG `(\w+)`$/u);
     if (match) {
-      return this.#tag(match[1]!, true).fields.map(({ name, type, comment }) => [
+      return this.#tag(match[1]!, true).fields.map(({ name, type, isNullable, comment }) => [
         name,
         type,
-        'YES',
+        isNullable ? 'YES' : 'NO',
         null,
         comment,
       ]);
@@ -70,6 +70,13 @@ export class GraphSpace {
       this.#tag(match[1]!);
       return [];
     }
+    match = found(/^MATCH \(v:`(\w+)`\) RETURN id\(v\), v\.`\w+`\.`(\w+)`, v\.`\w+`\.`(\w+)` LIMIT (\d+)$/u);
+    if (match) {
+      const [, tag, first, second, limit] = match as unknown as [string, string, string, string, string];
+      return [...this.#tag(tag).vertices.values()]
+        .slice(0, Number(limit))
+        .map(({ vid, properties }) => [vid, properties[first] ?? null, properties[second] ?? null]);
+    }
     if (statement === 'SUBMIT JOB STATS') {
       this.#stats = new Map([...this.tags].map(([name, { vertices }]) => [name, vertices.size]));
       return [[++this.#jobs]];
@@ -84,9 +91,10 @@ export class GraphSpace {
   #createTag(name: string, body: string): Property[][] {
     if (this.tags.has(name)) return [];
     const fields = body.split(/,\s*(?=`)/).map((field) => {
-      const [, property, type, comment] = /^`(\w+)` (\w+)(?: COMMENT "([^"]*)")?$/.exec(field) ?? [];
+      const [, property, type, notNull, comment] =
+        /^`(\w+)` (\w+)( NOT NULL)?(?: COMMENT "([^"]*)")?$/.exec(field) ?? [];
       if (!property) throw new GraphError(SYNTAX_ERROR, `SyntaxError: syntax error near \`${field}'`);
-      return { name: property, type: type!, comment: comment ?? null };
+      return { name: property, type: type!, isNullable: !notNull, comment: comment ?? null };
     });
     this.tags.set(name, { fields, vertices: new Map(), unknownFor: this.#options.tagDelay ?? 0 });
     return [];
@@ -116,12 +124,16 @@ export class GraphSpace {
       const properties: Record<string, Property> = {};
       for (const [i, name] of names.entries()) {
         if (i > 0) scanner.take(',');
-        if (!tag.fields.some((field) => field.name === name)) {
+        const field = tag.fields.find((field) => field.name === name);
+        if (!field) {
           throw new GraphError(SEMANTIC_ERROR, `SemanticError: Unknown column \`${name}' in schema`);
         }
         const value = scanner.value();
         if (typeof value === 'number')
           throw new GraphError(STORAGE_ERROR, 'Storage Error: wrong type of value');
+        if (value === null && !field.isNullable) {
+          throw new GraphError(STORAGE_ERROR, 'Storage Error: The not null field cannot be null.');
+        }
         properties[name] = value;
       }
       scanner.take(')');

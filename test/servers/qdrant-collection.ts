@@ -51,10 +51,7 @@ export class StoredCollection {
   readonly queue: (() => void)[] = [];
   operations = 0;
 
-  constructor(
-    { vectors = {}, optimizers_config, strict_mode_config, metadata }: CreateCollection,
-    private readonly normalizes = true,
-  ) {
+  constructor({ vectors = {}, optimizers_config, strict_mode_config, metadata }: CreateCollection) {
     this.vectors = vectors;
     this.strictMode = strict_mode_config;
     this.metadata = metadata ?? {};
@@ -159,14 +156,14 @@ export class StoredCollection {
   #vectorOf(vector: RawPoint['vector']): StoredPoint['vector'] {
     if ('size' in this.vectors && typeof this.vectors.size === 'number') {
       if (!Array.isArray(vector)) throw new Refusal(400, 'Wrong input: Not existing vector name error: ');
-      return stored(vector, this.vectors as VectorParams, this.normalizes);
+      return stored(vector, this.vectors as VectorParams);
     }
     const named = Array.isArray(vector) ? { '': vector } : vector;
     return Object.fromEntries(
       Object.entries(named).map(([name, values]) => {
         const params = (this.vectors as Record<string, VectorParams>)[name];
         if (!params) throw new Refusal(400, `Wrong input: Not existing vector name error: ${name}`);
-        return [name, stored(values, params, this.normalizes)];
+        return [name, stored(values, params)];
       }),
     );
   }
@@ -199,11 +196,7 @@ function rowsOf({ ids, vectors, payloads }: PointColumns): RawPoint[] {
 }
 
 /** The vector as it is kept: float32, of length 1 where it is compared by its direction. */
-function stored(
-  values: readonly number[],
-  { size, distance }: VectorParams,
-  normalizes: boolean,
-): Float32Array {
+function stored(values: readonly number[], { size, distance }: VectorParams): Float32Array {
   if (values.length !== size) {
     throw new Refusal(
       400,
@@ -214,7 +207,7 @@ function stored(
     throw new Refusal(400, 'Format error in JSON body: a component is not a number');
   }
   const vector = Float32Array.from(values);
-  if (distance !== 'Cosine' || !normalizes) return vector;
+  if (distance !== 'Cosine') return vector;
   const length = Math.hypot(...vector);
   return length === 0 ? vector : vector.map((value) => value / length);
 }

@@ -1,7 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CreateCollection, type PointId, Refusal, StoredCollection } from './qdrant-collection.js';
+import {
+  type CreateCollection,
+  type PointId,
+  Refusal,
+  StoredCollection,
+  type StoredPoint,
+} from './qdrant-collection.js';
 import { hasOpenApi, QdrantContract } from './qdrant-contract.js';
 
 /** What goes wrong with one upsert. */
@@ -26,12 +32,8 @@ export interface QdrantServerOptions {
   tooLarge?: 'qdrant' | 'proxy';
   /** False: like a server before 1.16. */
   keepsMetadata?: boolean;
-  /** False: keeps vectors compared by direction as they came, where Qdrant makes their length 1. */
-  normalizes?: boolean;
   /** When updates received with `wait=false` are applied; default 20 ms later, `Infinity` never by itself. */
   applyAfterMs?: number;
-  /** Whether requests are held against the OpenAPI file where it is there; default true. */
-  contract?: boolean;
 }
 
 export interface SeenRequest {
@@ -56,7 +58,7 @@ export class QdrantServer {
 
   private constructor(options: QdrantServerOptions) {
     this.options = options;
-    this.contract = hasOpenApi && options.contract !== false ? new QdrantContract() : undefined;
+    this.contract = hasOpenApi ? new QdrantContract() : undefined;
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error) => response.destroy(error));
     });
@@ -72,6 +74,11 @@ export class QdrantServer {
   /** `127.0.0.1:PORT` */
   get address(): string {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** What did not keep to the OpenAPI file. */
+  get violations(): readonly string[] {
+    return this.contract?.violations ?? [];
   }
 
   /** The next upserts go wrong, one fault each, in this order. */
@@ -123,7 +130,7 @@ export class QdrantServer {
       this.contract?.response(seen.method, url.pathname, 200, answer);
       if (fault?.kind === 'lostAcknowledgement') return void request.socket.resetAndDestroy();
       if (fault?.kind === 'halfAnswer') return breakOff(response, answer);
-      response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+      response.setHeader('content-type', 'application/json').end(jsonOf(answer));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const answer = { status: { error: error.message }, time: 0 };
@@ -163,7 +170,7 @@ export class QdrantServer {
     const collection = this.collections.get(name);
     if (method === 'PUT' && rest === '') {
       if (collection) throw new Refusal(409, `Wrong input: Collection \`${name}\` already exists!`);
-      this.collections.set(name, new StoredCollection(body as CreateCollection, this.options.normalizes));
+      this.collections.set(name, new StoredCollection(body as CreateCollection));
       return true;
     }
     if (method === 'DELETE' && rest === '') return this.collections.delete(name);
@@ -180,6 +187,8 @@ export class QdrantServer {
       }
       case 'POST /points/count':
         return { count: collection.points.size };
+      case 'POST /points/scroll':
+        return pageOf([...collection.points.values()], body as { limit: number; offset?: PointId });
       case 'POST /points':
         return (body as { ids: PointId[] }).ids.flatMap((id) => {
           const point = collection.points.get(id);
@@ -189,6 +198,14 @@ export class QdrantServer {
         throw new Refusal(404, '');
     }
   }
+}
+
+function pageOf(points: StoredPoint[], { limit, offset }: { limit: number; offset?: PointId }): unknown {
+  const start = offset === undefined ? 0 : points.findIndex(({ id }) => id === offset);
+  return {
+    points: points.slice(start, start + limit).map(recordOf),
+    next_page_offset: points[start + limit]?.id ?? null,
+  };
 }
 
 function recordOf({ id, vector, payload }: { id: PointId; vector: unknown; payload: unknown }): unknown {
@@ -205,13 +222,28 @@ function recordOf({ id, vector, payload }: { id: PointId; vector: unknown; paylo
   };
 }
 
+/** As deep as serde_json reads. */
+const MOST_NESTED = 127;
+
 function parse(text: Buffer): unknown {
+  let body: unknown;
   try {
-    return JSON.parse(text.toString());
+    body = JSON.parse(text.toString());
   } catch (error) {
     throw new Refusal(400, `Format error in JSON body: ${(error as Error).message}`);
   }
+  if (depthOf(body) <= MOST_NESTED) return body;
+  throw new Refusal(400, 'Format error in JSON body: recursion limit exceeded at line 1 column 128');
 }
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return 1 + Object.values(value).reduce((most: number, inner) => Math.max(most, depthOf(inner)), 0);
+}
+
+/** JSON that keeps the negative zero, as that of serde_json does. */
+const jsonOf = (answer: unknown): string =>
+  JSON.stringify(answer, (_, value) => (Object.is(value, -0) ? '-0.0' : value)).replaceAll('"-0.0"', '-0.0');
 
 /** Sends the head and half of the body, and resets the connection once they are gone. */
 function breakOff(response: ServerResponse, answer: unknown): void {

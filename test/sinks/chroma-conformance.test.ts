@@ -36,6 +36,6 @@ describe.skipIf(!hasChroma)('a real server', () => {
     stored,
     textIds: true,
     noEmptyId: true,
-    poison: { id: '' },
+    poison: { id: '', message: /Empty ID/ },
   });
 });

@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import type { ErrorCode } from '../../src/core/errors.js';
 import { ingest } from '../../src/ingest/ingest.js';
 import type { Id, Payload, Sink } from '../../src/ingest/ports.js';
 import { Kernels } from '../../src/kernels/kernels.js';
@@ -20,19 +24,27 @@ export interface Subject {
   stored(url: string): Promise<ReadonlyMap<Id, StoredRecord>>;
   /** Ids of numbers are stored as text. */
   readonly textIds?: boolean;
-  /** Ids of integers below zero cannot be stored. */
-  readonly unsignedIds?: boolean;
   /** The empty text is not an id. */
   readonly noEmptyId?: boolean;
   /** Nested and null values of payloads are not stored: payloads are flat. */
   readonly flatPayloads?: boolean;
-  /** A record that the database refuses, in a load of text ids with payloads. */
-  readonly poison?: { id?: string; payload?: Payload };
+  /** A record that is refused, by the database itself where it refuses any, in a load of text ids with payloads. */
+  readonly poison?: {
+    readonly id?: string;
+    readonly payload?: Payload | null;
+    /** Of a collection that refuses it, should {@link Subject.url} not be one. */
+    readonly url?: () => Promise<string>;
+    readonly code?: ErrorCode;
+    readonly message: RegExp;
+  };
   /** `bytesPerVector` within so much of the bytes sent. Default 0.25. */
   readonly bytesTolerance?: number;
 }
 
 const DIMENSION = 33;
+
+/** A payload of objects within each other. */
+export const nested = (depth: number): Payload => (depth === 0 ? {} : { a: nested(depth - 1) });
 
 /** What every sink does, whatever its database: run against the real one. */
 export function describeConformance(name: string, subject: Subject): void {
@@ -110,7 +122,7 @@ export function describeConformance(name: string, subject: Subject): void {
     test('stores every integer id a number can hold', async () => {
       const url = subject.url();
       const ids = [0, 1, 2 ** 31, 2 ** 32, Number.MAX_SAFE_INTEGER];
-      if (!subject.unsignedIds) ids.push(-1, -(2 ** 31) - 1, -(2 ** 32), Number.MIN_SAFE_INTEGER);
+      ids.push(-1, -(2 ** 31) - 1, -(2 ** 32), Number.MIN_SAFE_INTEGER);
       await using(url, {}, async (sink) => {
         expect(await sink.write(batch(0, ids.length, 4, { ids }), signal)).toMatchObject({ kind: 'ok' });
       });
@@ -120,7 +132,7 @@ export function describeConformance(name: string, subject: Subject): void {
     test('replaces a record that may be stored already', async () => {
       const url = subject.url();
       const again = batch(5, 10, 4, { mayBeStored: true });
-      await using(url, {}, async (sink) => {
+      await using(url, { metric: 'l2' }, async (sink) => {
         expect(sink.upserts).toBeTruthy();
         for (const b of [batch(0, 10, 4), again]) {
           expect(await sink.write(b, signal)).toMatchObject({ kind: 'ok' });
@@ -206,20 +218,35 @@ export function describeConformance(name: string, subject: Subject): void {
     });
 
     if (subject.poison) {
-      const { id = 'poison', payload = {} } = subject.poison;
+      const { id = 'poison', payload = {}, code = 'VBO_ERR_SINK', message } = subject.poison;
 
-      test('finds the one record that the database refuses, and stores all others', async () => {
-        const url = subject.url();
+      test('finds the one record among a thousand in a request that is refused, and stores all others', async () => {
+        const url = await (subject.poison!.url ?? subject.url)();
+        const folder = mkdtempSync(join(tmpdir(), 'vbo-poison-'));
+        const deadLetters = join(folder, 'dead.ndjson');
         const source = new TestSource({
           rows: 1000,
           id: (row) => (row === 617 ? id : `id ${row}`),
           payload: (row) => (row === 617 ? payload : { row }),
         });
-        const report = await ingest({ kernels: Kernels.shared() }, source, await openSink(url), {
-          fixed: { batchSize: 100, concurrency: 2 },
+        const sink = await openSink(url);
+        const write = vi.spyOn(sink, 'write');
+        const report = await ingest({ kernels: Kernels.shared() }, source, sink, {
+          ...{ deadLetters, metric: 'l2', fixed: { batchSize: 1000, concurrency: 1 } },
         });
+        expect(write.mock.calls[0]![0].rows).toBe(1000);
         expect(report).toMatchObject({ acknowledged: 999, rejected: 1, reconciled: true });
-        expect((await subject.stored(url)).size).toBe(999);
+        const letters = readFileSync(deadLetters, 'utf8').trim().split('\n');
+        rmSync(folder, { recursive: true });
+        expect(letters.map((line) => JSON.parse(line))).toMatchObject([
+          { position: 617, id, code, message: expect.stringMatching(message), vector: [618, 618, 618, 618] },
+        ]);
+        const rows = await subject.stored(url);
+        expect([...rows.keys()].sort()).toEqual(
+          Array.from({ length: 1000 }, (_, row) => `id ${row}`)
+            .filter((_, row) => row !== 617)
+            .sort(),
+        );
       });
     }
 

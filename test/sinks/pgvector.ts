@@ -23,4 +23,7 @@ export async function storedRows(query: Query, table: string): Promise<Map<Id, S
 }
 
 /** What is pgvector's own: `jsonb` holds no NUL. */
-export const POISON: NonNullable<Subject['poison']> = { payload: { text: 'a\0b' } };
+export const POISON: NonNullable<Subject['poison']> = {
+  payload: { text: 'a\0b' },
+  message: /unsupported Unicode escape sequence/,
+};

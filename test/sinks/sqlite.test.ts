@@ -7,7 +7,7 @@ import type { Id } from '../../src/ingest/ports.js';
 import { openSink } from '../../src/sinks/index.js';
 import { SqliteSink } from '../../src/sinks/sqlite.js';
 import { batch, bitsOf, opened, openWithout, signal } from './batches.js';
-import { describeConformance, type StoredRecord } from './conformance.js';
+import { describeConformance, nested, type StoredRecord } from './conformance.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vbo sqlite-'));
 const file = join(folder, 'vectors.db');
@@ -48,9 +48,11 @@ async function stored(url: string): Promise<Map<Id, StoredRecord>> {
   );
 }
 
-const nested = (depth: number): Record<string, unknown> => (depth === 0 ? {} : { a: nested(depth - 1) });
-
-describeConformance('the SQLite sink', { url: tableUrl, stored, poison: { payload: nested(1100) } });
+describeConformance('the SQLite sink', {
+  url: tableUrl,
+  stored,
+  poison: { payload: nested(1100), message: /malformed JSON/ },
+});
 
 describe('the SQLite sink', () => {
   test('stores what any SQLite can read, in a table of the expected form', async () => {
