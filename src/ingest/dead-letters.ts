@@ -59,7 +59,7 @@ export class DeadLetters {
       this.first.push({ position, ...(id === undefined ? {} : { id }), code, message });
     }
     if (this.path === undefined) return;
-    this.#lines += `${JSON.stringify(record, spellNonFinite)}\n`;
+    this.#lines += `${lineOf(record)}\n`;
     if (this.#lines.length >= BUFFER_LENGTH) await this.#flush();
   }
 
@@ -108,9 +108,19 @@ export class DeadLetters {
   }
 }
 
-/** JSON has no NaN and no infinity; they are written as text rather than as null. */
-function spellNonFinite(_key: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+/** A payload with a circle in it, or one that throws when it is told, is left out. */
+function lineOf(record: RejectedRecord): string {
+  try {
+    return JSON.stringify(record, spell);
+  } catch {
+    return JSON.stringify({ ...record, payload: null }, spell);
+  }
+}
+
+/** JSON has no NaN, no infinity and no bigint; they are written as text rather than as null. */
+function spell(_key: string, value: unknown): unknown {
+  const isTextOnly = typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value));
+  return isTextOnly ? String(value) : value;
 }
 
 /** What a line says was refused; undefined if somebody else wrote it. */

@@ -1,6 +1,7 @@
 import type * as Arrow from 'apache-arrow';
 import { VectorBatchError } from '../core/errors.js';
 import type { Batch, Id } from '../ingest/ports.js';
+import { toJson } from './json.js';
 
 export type ArrowModule = typeof Arrow;
 
@@ -40,7 +41,7 @@ export class ArrowBatchWriter {
     ]);
   }
 
-  /** @throws VBO_ERR_RECORD if an id does not fit an Int64 column */
+  /** @throws VBO_ERR_RECORD if an id does not fit an Int64 column, or a payload cannot be told in JSON */
   toRecordBatch(batch: Batch): Arrow.RecordBatch {
     const { makeData, Struct, Float32, RecordBatch } = this.#arrow;
     const { rows, dimension, vectors } = batch;
@@ -53,9 +54,7 @@ export class ArrowBatchWriter {
     if (this.#columns.hasPayloads) {
       const payloads = batch.payloads;
       children.push(
-        this.#texts(
-          Array.from({ length: rows }, (_, i) => (payloads?.[i] ? JSON.stringify(payloads[i]) : null)),
-        ),
+        this.#texts(Array.from({ length: rows }, (_, i) => (payloads?.[i] ? toJson(payloads[i]) : null))),
       );
     }
     return new RecordBatch(

@@ -135,7 +135,7 @@ export class LanceDbSink implements Sink {
       const store = WRITE[batch.mayBeStored ? 'upsert' : this.#options.mode];
       return { kind: 'ok', bytesSent: await store(table, writer, batch) };
     } catch (error) {
-      return outcomeOf(error, this.name);
+      return outcomeOf(error, this.name, this.#options.directory);
     }
   }
 
@@ -274,16 +274,27 @@ const upsert: Write = async (table, writer, batch) => {
 const WRITE: Readonly<Record<LanceDbSinkOptions['mode'], Write>> = { append, upsert };
 
 /** The native code tells its errors apart by their text only. */
-function outcomeOf(cause: unknown, name: string): WriteOutcome {
+function outcomeOf(cause: unknown, name: string, directory: string): WriteOutcome {
   const error = toVectorBatchError(cause, 'VBO_ERR_SINK', name);
-  if (error.code !== 'VBO_ERR_SINK' || /ambiguous/i.test(error.message)) return { kind: 'permanent', error };
-  if (/conflict|concurrent|timed? ?out|temporar/i.test(error.message)) return { kind: 'retry', error };
+  if (error.code !== 'VBO_ERR_SINK') return { kind: 'permanent', error };
+  const text = withoutPaths((cause as Error).message, directory);
+  if (/ambiguous/i.test(text)) return { kind: 'permanent', error };
+  if (/conflict|concurrent|timed? ?out|temporar/i.test(text)) return { kind: 'retry', error };
   if (
     /no space|os error 28|permission denied|read-only|cannot cast|does not exist|is closed|not found/i.test(
-      error.message,
+      text,
     )
   ) {
     return { kind: 'fatal', error };
   }
   return { kind: 'retry', error };
+}
+
+/** Names of the table's files, with or without their leading slash, and of lines of source are no diagnosis. */
+function withoutPaths(text: string, directory: string): string {
+  return text
+    .split(directory.slice(1))
+    .map((piece, i) => (i === 0 ? piece : piece.replace(/^\S*/, '')))
+    .join('')
+    .replace(/\S+\.rs:\d+:\d+/g, '');
 }
