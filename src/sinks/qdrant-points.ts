@@ -6,7 +6,6 @@ import { jsonBody, toJson } from './json.js';
 /** Brings batches to a collection, by one of Qdrant's interfaces. */
 export interface PointWriter {
   write(batch: Batch, signal: AbortSignal): Promise<WriteOutcome>;
-  close(): Promise<void>;
 }
 
 /** A UUID as Qdrant prints it: what another text would be stored as cannot be told from its id again. */

@@ -61,8 +61,6 @@ export class RestWriter implements PointWriter {
     const text = await toJsonText(this.#context, batch.vectors, { dimension: batch.dimension });
     return upsertBody(batch, text, vectorName);
   }
-
-  async close(): Promise<void> {}
 }
 
 /** The outcome of a batch that is not even sent: the request would be longer than the server takes. */
@@ -100,6 +98,8 @@ export function outcomeOfRefusal(name: string, answer: HttpAnswer): WriteOutcome
   if (/Vector dimension error/.test(text)) {
     return { kind: 'fatal', error: new VectorBatchError('VBO_ERR_DIMENSION', error.message) };
   }
+  // Nested deeper than the server decodes: gRPC's code for it is that of a failure of the server's own.
+  if (/failed to decode Protobuf message/.test(text)) return { kind: 'permanent', error };
   if (/No space left on device|Not existing vector name/.test(text)) return { kind: 'fatal', error };
   return refusalOutcome(name, answer, text);
 }

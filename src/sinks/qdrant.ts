@@ -3,9 +3,10 @@ import { type Clock, systemClock } from '../core/clock.js';
 import { VectorBatchError } from '../core/errors.js';
 import type { Metric } from '../core/types.js';
 import type { Batch, Sink, SinkLimits, SinkOpenOptions, WriteOutcome } from '../ingest/ports.js';
+import { GrpcConnection } from './grpc.js';
 import { HttpConnection } from './http.js';
 import { type CollectionInfo, QdrantCollection, type VectorParams } from './qdrant-collection.js';
-import { GrpcWriter } from './qdrant-grpc.js';
+import { checkGrpc, GrpcWriter } from './qdrant-grpc.js';
 import { DeferredIndexing } from './qdrant-indexing.js';
 import type { PointWriter } from './qdrant-points.js';
 import { RestWriter } from './qdrant-rest.js';
@@ -102,8 +103,8 @@ export class QdrantSink implements Sink {
   readonly upserts = true;
   readonly #options: QdrantSinkOptions;
   readonly #clock: Clock;
-  readonly #headers: Readonly<Record<string, string>>;
   readonly #connection: HttpConnection;
+  readonly #grpc: GrpcConnection | undefined;
   readonly #collection: QdrantCollection;
   readonly #indexing: DeferredIndexing;
   #writer: PointWriter | undefined;
@@ -113,24 +114,27 @@ export class QdrantSink implements Sink {
   #expected = 0;
 
   constructor(options: QdrantSinkOptions) {
-    const { origin, collection, vector, apiKey } = options;
+    const { origin, grpcOrigin, collection, vector, apiKey } = options;
     this.name = sinkName(`${origin.replace(/^http/, 'qdrant')}/${collection}`, { vector });
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#headers = apiKey ? { 'api-key': apiKey } : {};
-    this.#connection = new HttpConnection({ origin, headers: this.#headers, clock: this.#clock });
+    const headers: Record<string, string> = apiKey ? { 'api-key': apiKey } : {};
+    this.#connection = new HttpConnection({ origin, headers, clock: this.#clock });
+    this.#grpc = grpcOrigin === undefined ? undefined : new GrpcConnection({ origin: grpcOrigin, headers });
     this.#collection = new QdrantCollection(this.#connection, collection, this.name);
     this.#indexing = new DeferredIndexing(this.#collection);
   }
 
   /**
-   * @throws VBO_ERR_SINK_UNREACHABLE; VBO_ERR_DIMENSION if the collection holds vectors of another dimension;
-   *   VBO_ERR_SINK if it compares them otherwise, or the server refuses
+   * @throws VBO_ERR_SINK_UNREACHABLE, also where gRPC alone is; VBO_ERR_DIMENSION if the collection holds vectors of
+   *   another dimension; VBO_ERR_SINK if it compares them otherwise, or the server refuses
    */
   async open({ dimension, metric, idType }: SinkOpenOptions): Promise<void> {
     const { wait, onLoad } = this.#options;
     const wanted = { size: dimension, distance: DISTANCES[metric] };
-    const info = (await this.#collection.info()) ?? (await this.#create(wanted));
+    const existing = await this.#collection.info();
+    if (this.#grpc) await checkGrpc(this.#grpc, this.name);
+    const info = existing ?? (await this.#create(wanted));
     const vectorName = this.#fit(info, wanted);
     this.#limits = limitsOf(info);
     this.#idBytes = idType === 'string' ? TEXT_ID_BYTES : NUMBER_ID_BYTES;
@@ -147,8 +151,7 @@ export class QdrantSink implements Sink {
   }
 
   bytesPerVector(dimension: number): number {
-    const { grpcOrigin } = this.#options;
-    return Math.ceil((grpcOrigin === undefined ? COMPONENT_BYTES : 4) * dimension) + this.#idBytes;
+    return Math.ceil((this.#grpc ? 4 : COMPONENT_BYTES) * dimension) + this.#idBytes;
   }
 
   async write(batch: Batch, signal: AbortSignal): Promise<WriteOutcome> {
@@ -180,7 +183,7 @@ export class QdrantSink implements Sink {
 
   async close(): Promise<void> {
     try {
-      await this.#writer?.close();
+      this.#grpc?.close();
       await this.#indexing.restore();
     } finally {
       this.#writer = undefined;
@@ -189,19 +192,17 @@ export class QdrantSink implements Sink {
   }
 
   #createWriter(vectorName: string | undefined): PointWriter {
-    const { collection, wait, grpcOrigin } = this.#options;
+    const { collection, wait } = this.#options;
     const target = {
       name: this.name,
       maxBytes: MAX_BYTES,
       ...(vectorName === undefined ? {} : { vectorName }),
     };
-    if (grpcOrigin === undefined) {
-      return new RestWriter(this.#connection, {
-        ...target,
-        path: `${this.#collection.path}/points?wait=${wait}`,
-      });
-    }
-    return new GrpcWriter({ ...target, origin: grpcOrigin, collection, wait, headers: this.#headers });
+    if (this.#grpc) return new GrpcWriter(this.#grpc, { ...target, collection, wait });
+    return new RestWriter(this.#connection, {
+      ...target,
+      path: `${this.#collection.path}/points?wait=${wait}`,
+    });
   }
 
   async #create(wanted: VectorParams): Promise<CollectionInfo> {

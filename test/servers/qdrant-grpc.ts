@@ -6,6 +6,7 @@ import {
   type PointStruct,
   PointsOperationResponseSchema,
   UpdateStatus,
+  type UpsertPoints,
   UpsertPointsSchema,
   type Value,
   type Vector,
@@ -31,12 +32,14 @@ export class QdrantGrpcServer {
   readonly #server: Http2Server;
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #faults: Fault[] = [];
-  receivedBytes = 0;
+  /** Connections that were made. */
+  connections = 0;
 
   private constructor(store: QdrantServer) {
     this.#store = store;
     this.#server = createServer();
     this.#server.on('session', (session) => {
+      this.connections++;
       this.#sessions.add(session);
       session.on('error', () => {});
       session.on('close', () => this.#sessions.delete(session));
@@ -68,40 +71,33 @@ export class QdrantGrpcServer {
   }
 
   async #serve(stream: ServerHttp2Stream, path: string, apiKey: unknown): Promise<void> {
-    const fault = this.#faults.shift();
+    const isUpsert = path === '/qdrant.Points/Upsert';
+    const fault = isUpsert ? this.#faults.shift() : undefined;
     if (fault?.kind === 'reset') return stream.session!.destroy();
     if (fault?.kind === 'latency') await sleep(fault.ms);
     const pieces: Buffer[] = [];
     for await (const piece of stream) pieces.push(piece as Buffer);
     const frame = Buffer.concat(pieces);
-    this.receivedBytes += frame.length;
     const { apiKey: wanted } = this.#store.options;
     try {
       if (fault?.kind === 'status')
         throw new Refusal(fault.status, fault.message ?? 'injected', fault.headers);
-      if (path !== '/qdrant.Points/Upsert') throw new Error(`no such method: ${path}`);
       if (wanted !== undefined && apiKey !== wanted) throw new Refusal(401, 'Invalid API key');
+      if (path === '/qdrant.Qdrant/HealthCheck') return answer(stream, Buffer.alloc(0));
+      if (!isUpsert) throw new Error(`no such method: ${path}`);
       if (frame[0] !== 0 || frame.readUInt32BE(1) !== frame.length - 5) throw new Error('not a gRPC frame');
-      const { collectionName, wait, points } = fromBinary(UpsertPointsSchema, frame.subarray(5));
+      const { collectionName, wait, points } = decode(frame.subarray(5));
       const collection = this.#store.collections.get(collectionName);
       if (!collection) throw new Refusal(404, `Collection \`${collectionName}\` doesn't exist!`);
       const status = this.#store.upsert(collection, { points: points.map(pointOf) }, wait ?? false);
       if (fault?.kind === 'lostAcknowledgement') return stream.session!.destroy();
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
       const message = toBinary(
         PointsOperationResponseSchema,
         create(PointsOperationResponseSchema, {
           result: { status: status === 'completed' ? UpdateStatus.Completed : UpdateStatus.Acknowledged },
         }),
       );
-      const prefix = Buffer.alloc(5);
-      prefix.writeUInt32BE(message.length, 1);
-      if (fault?.kind === 'halfAnswer') {
-        stream.write(prefix, () => stream.session!.destroy());
-        return;
-      }
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      stream.end(Buffer.concat([prefix, message]));
+      answer(stream, Buffer.from(message), fault?.kind === 'halfAnswer');
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       stream.respond(
@@ -114,6 +110,29 @@ export class QdrantGrpcServer {
       );
     }
   }
+}
+
+/** The vendor's code reads as deep as the server's does, and fails in other words. */
+function decode(message: Buffer): UpsertPoints {
+  try {
+    return fromBinary(UpsertPointsSchema, message);
+  } catch (error) {
+    if (!/maximum recursion depth/.test((error as Error).message)) throw error;
+    throw new Refusal(500, 'failed to decode Protobuf message: Value.kind: recursion limit reached');
+  }
+}
+
+/** Sends a message and its status, or nothing after its length. */
+function answer(stream: ServerHttp2Stream, message: Buffer, breaksOff = false): void {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  if (breaksOff) {
+    stream.write(prefix, () => stream.session!.destroy());
+    return;
+  }
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+  stream.end(Buffer.concat([prefix, message]));
 }
 
 /** A point as the REST interface has it. */

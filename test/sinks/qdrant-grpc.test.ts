@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { UpsertPointsSchema } from '@qdrant/js-client-grpc';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ingest } from '../../src/ingest/ingest.js';
 import type { Batch, Payload, Sink, SinkOpenOptions } from '../../src/ingest/ports.js';
 import { Kernels } from '../../src/kernels/kernels.js';
@@ -11,6 +11,7 @@ import { uuidOfName } from '../../src/sinks/qdrant-points.js';
 import { openSource } from '../../src/sources/index.js';
 import { QdrantServer, type QdrantServerOptions } from '../servers/qdrant.js';
 import { QdrantGrpcServer } from '../servers/qdrant-grpc.js';
+import { TcpProxy } from '../servers/tcp-proxy.js';
 
 let rest: QdrantServer;
 let grpc: QdrantGrpcServer;
@@ -27,6 +28,7 @@ afterEach(async () => {
   for (const sink of sinks.splice(0)) await sink.close().catch(() => {});
   await grpc.close();
   await rest.close();
+  expect(rest.violations).toEqual([]);
 });
 
 const urlOf = (options = '') => `qdrant://${rest.address}/c?transport=grpc&grpc_port=${grpc.port}${options}`;
@@ -119,6 +121,12 @@ describe('the Qdrant sink over gRPC', () => {
     ],
     [400, 'Format error: größe 100%', {}, { kind: 'permanent' }],
     [500, 'Service internal error', {}, { kind: 'retry' }],
+    [
+      500,
+      'failed to decode Protobuf message: Value.kind: recursion limit reached',
+      {},
+      { kind: 'permanent' },
+    ],
     [401, 'Must provide an API key', {}, { kind: 'fatal' }],
     [404, "Collection `c` doesn't exist!", {}, { kind: 'fatal' }],
   ] as const)('takes status %i %j %j for %j', async (status, message, headers, expected) => {
@@ -152,12 +160,46 @@ describe('the Qdrant sink over gRPC', () => {
     expect(await sink.write(batch(3), signal())).toMatchObject({ kind: 'ok' });
   });
 
-  test('says retry where nobody listens', async () => {
-    const sink = await opened(`qdrant://${rest.address}/c?transport=grpc&grpc_port=1`);
-    expect(await sink.write(batch(1), signal())).toMatchObject({
-      kind: 'retry',
-      error: { code: 'VBO_ERR_SINK_UNREACHABLE' },
+  test('gives up the connection of a call that timed out, but not the calls under way on it', async () => {
+    const sink = await opened();
+    grpc.inject({ kind: 'latency', ms: 500 }, { kind: 'latency', ms: 100 });
+    const late = sink.write(batch(3), AbortSignal.timeout(30));
+    const other = sink.write(batch(3), signal());
+    expect(await late).toMatchObject({ kind: 'retry' });
+    expect(await sink.write(batch(3), signal())).toMatchObject({ kind: 'ok' });
+    expect(await other).toMatchObject({ kind: 'ok' });
+    expect(grpc.connections).toBe(2);
+  });
+
+  test('is asked over a new connection once the old one has gone silent', async () => {
+    const proxy = await TcpProxy.start(`127.0.0.1:${grpc.port}`);
+    const sink = await opened(
+      urlOf().replace(`=${grpc.port}`, `=${new URL(`http://${proxy.address}`).port}`),
+    );
+    proxy.stall();
+    expect(await sink.write(batch(3), AbortSignal.timeout(50))).toMatchObject({ kind: 'retry' });
+    expect(await sink.write(batch(3), AbortSignal.timeout(5000))).toMatchObject({ kind: 'ok' });
+    await sink.close();
+    await vi.waitFor(() => expect(proxy.open).toBe(0));
+    await proxy.down();
+  });
+
+  test.each([
+    ['nobody listens', async () => 1],
+    ['something else answers', async () => Number(new URL(`http://${rest.address}`).port)],
+  ])('cannot be opened where %s, says what to do, and leaves no collection behind', async (_, port) => {
+    const grpcPort = await port();
+    await expect(
+      opened(`qdrant://${rest.address}/c?transport=grpc&grpc_port=${grpcPort}`),
+    ).rejects.toMatchObject({
+      code: 'VBO_ERR_SINK_UNREACHABLE',
+      message: expect.stringMatching(
+        new RegExp(
+          `gRPC at 127.0.0.1:${grpcPort} cannot be reached: [^;\\n]+; publish that port, name another`,
+        ),
+      ),
     });
+    expect(rest.collections.size).toBe(0);
   });
 
   test('sends its key', async () => {
