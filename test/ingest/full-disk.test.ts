@@ -1,12 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { VectorBatchError } from '../../src/core/errors.js';
 import { ingest } from '../../src/ingest/ingest.js';
 import type { IngestReport } from '../../src/ingest/report.js';
 import { openSink } from '../../src/sinks/index.js';
+import { MAIN, npyHeader } from '../cli/vbo.js';
 import { ChromaServer, canStartChroma } from '../servers/chroma.js';
 import { getIds } from '../servers/chroma-records.js';
 import { FaultProxy } from '../servers/fault-proxy.js';
@@ -15,6 +17,7 @@ import { kernels, TestSource } from './support.js';
 import { WatchedSink } from './watched.js';
 
 const ROWS = 2000;
+const DIMENSION = 4;
 /** The disk fills up when so many rows are stored. */
 const FILLED_AT = 80;
 /** Part of the ledger's first line: what follows soon needs a second page of the disk. */
@@ -47,9 +50,13 @@ interface Subject {
 
 const SUBJECTS: readonly Subject[] = [
   {
-    ...{ name: 'the Qdrant stand-in', canStart: true, start: () => QdrantServer.start({ contract: false }) },
+    ...{ name: 'the Qdrant stand-in', canStart: true, start: () => QdrantServer.start() },
     url: (address) => `qdrant://${address}/full`,
-    ids: async (server) => [...(server as QdrantServer).collections.get('full')!.points.keys()].map(Number),
+    ids: async (server) => {
+      const { collections, violations } = server as QdrantServer;
+      expect(violations).toEqual([]);
+      return [...collections.get('full')!.points.keys()].map(Number);
+    },
   },
   {
     ...{ name: 'Chroma', canStart: canStartChroma, start: () => ChromaServer.start() },
@@ -101,6 +108,59 @@ for (const { name, canStart, start, url, ids } of SUBJECTS) {
       const all = await ids(server);
       expect(all.length).toBe(ROWS);
       expect(new Set(all)).toEqual(new Set(Array.from({ length: ROWS }, (_, id) => id)));
+      await proxy.close();
+      await server.close();
+    }, 60_000);
+  });
+
+  describe.skipIf(!canStart)(`a ledger whose file may grow no further, loading into ${name}`, () => {
+    it('stops `vbo ingest` with VBO_ERR_LEDGER_WRITE; without the limit, the rest is loaded and every vector is there once', async () => {
+      const server = await start();
+      const proxy = await FaultProxy.start({
+        ...{ upstream: server.address, serviceMs: () => SERVICE_MS, concerns: () => true },
+      });
+      const cwd = mkdtempSync(join(tmpdir(), 'limit-'));
+      const values = Float32Array.from({ length: ROWS * DIMENSION }, (_, i) => 1 + i);
+      const npy = Buffer.concat([npyHeader(ROWS, DIMENSION), Buffer.from(values.buffer)]);
+      writeFileSync(join(cwd, 'rows.npy'), npy);
+      const words = [
+        'ingest',
+        'rows.npy',
+        '--to',
+        url(proxy.address),
+        '--ledger',
+        'ledger',
+        '--fixed',
+        '8x4',
+      ];
+      const run = async (limit: string, ...more: string[]) => {
+        const script = `ulimit -f ${limit} && exec "$0" "$@"`;
+        const running = promisify(execFile)(
+          'sh',
+          ['-c', script, process.execPath, MAIN, ...words, ...more, '--json'],
+          { cwd },
+        );
+        const { stdout } = await running.catch((error) => error as { stdout: string });
+        return JSON.parse(stdout);
+      };
+      // 1 KiB: the shell counts blocks of 512 bytes.
+      const failed = await run('2');
+      expect(failed.error).toMatchObject({
+        code: 'VBO_ERR_LEDGER_WRITE',
+        message: expect.stringContaining('EFBIG'),
+      });
+      const stored = await ids(server);
+      expect(failed.acknowledged).toBeGreaterThan(0);
+      expect(failed.acknowledged).toBeLessThanOrEqual(stored.length);
+      expect(stored.length).toBeLessThan(ROWS);
+
+      const report = await run('unlimited', '--resume');
+      expect(report).toMatchObject({ resumedFrom: failed.acknowledged, reconciled: true });
+      expect(report.acknowledged).toBe(ROWS - failed.acknowledged);
+      const all = await ids(server);
+      expect(all.length).toBe(ROWS);
+      expect(new Set(all)).toEqual(new Set(Array.from({ length: ROWS }, (_, id) => id)));
+      rmSync(cwd, { recursive: true });
       await proxy.close();
       await server.close();
     }, 60_000);
