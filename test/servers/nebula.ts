@@ -67,6 +67,20 @@ export class NebulaServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** `127.0.0.1:PORT` */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** Is away for a while, with every connection cut and every session lost; the vertices are there again afterwards. */
+  async restart(downMs: number): Promise<void> {
+    const { port } = this;
+    await this.close();
+    this.#sessions.clear();
+    await sleep(downMs);
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
+  }
+
   /** Sessions that are signed in now. */
   get sessions(): number {
     return this.#sessions.size;
@@ -78,7 +92,7 @@ export class NebulaServer {
   }
 
   async close(): Promise<void> {
-    this.#reset();
+    void this.#reset();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
