@@ -35,6 +35,7 @@ export interface MemoryLayout {
   readonly dimension: number;
   /** Vectors per batch, after rounding to whole blocks. */
   readonly batchSize: number;
+  /** Worked out when first read. */
   readonly batches: readonly BatchRange[];
   /** Bytes of the numbers as they were given: 8 each in arrays, 4 in a Float32Array. */
   readonly inputBytes: number;
@@ -75,6 +76,8 @@ export async function layOut(
   const inputBytes =
     numbers * (vectors instanceof Float32Array || vectors[0] instanceof Float32Array ? 4 : 8);
   const saved = inputBytes === 0 ? 0 : 1 - block.byteLength / inputBytes;
+  const offsetOf = offsetsOf(block, layout);
+  let batches: readonly BatchRange[] | undefined;
   return {
     block,
     encoding: encoding ?? 'float32',
@@ -82,7 +85,10 @@ export async function layOut(
     rows,
     dimension: packed.dimension,
     batchSize,
-    batches: batchRanges(rows, batchSize, byteRange(block, layout)),
+    get batches() {
+      batches ??= batchRanges(rows, batchSize, offsetOf);
+      return batches;
+    },
     inputBytes,
     byteLength: block.byteLength,
     explanation: `${formatCount(rows)} vectors of ${packed.dimension} dimensions take ${formatBytes(block.byteLength)} as ${encoding ?? 'float32'} in ${layout}, ${formatBytes(inputBytes)} as given: ${(100 * Math.abs(saved)).toFixed(1)} % ${saved >= 0 ? 'less' : 'more, for the padding'}.`,
@@ -90,14 +96,20 @@ export async function layOut(
 }
 
 /** Where row `row` begins in the block's bytes; for `blocks`, only multiples of 64 are asked for. */
-function byteRange(block: VectorBlock | CompactBlock, layout: Layout): (row: number) => number {
-  if (block instanceof CompactBlock) return (row) => block.recordsOffset + row * block.recordBytes;
+function offsetsOf(block: VectorBlock | CompactBlock, layout: Layout): (row: number) => number {
+  if (block instanceof CompactBlock) {
+    const { recordsOffset, recordBytes } = block;
+    return (row) => recordsOffset + row * recordBytes;
+  }
   const { dimension } = block;
   if (layout === 'blocks')
     return (row) => Math.ceil(row / VECTORS_PER_BLOCK) * VECTORS_PER_BLOCK * dimension * 4;
-  const strideBytes = Math.ceil((4 * dimension) / 64) * 64;
+  const strideBytes = strideBytesOf(dimension);
   return (row) => row * strideBytes;
 }
+
+/** From one vector of `rows` to the next: whole lines of 64 bytes. */
+export const strideBytesOf = (dimension: number): number => Math.ceil((4 * dimension) / 64) * 64;
 
 function batchRanges(rows: number, batchSize: number, offsetOf: (row: number) => number): BatchRange[] {
   const ranges: BatchRange[] = [];

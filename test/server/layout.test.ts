@@ -128,6 +128,29 @@ describe('optimize-layout', () => {
     expect(answer.json().error.code).toBe('VBO_ERR_NOT_FINITE');
   });
 
+  it('refuses a block far larger than its body, and more batches than can be told, however they come', async () => {
+    const thin = await post(Buffer.alloc(4_400_000), OCTETS, '?dimension=1&batch_size=1');
+    const arrays = await post(msgpack({ vectors: Array(1_100_000).fill([1]), batch_size: 1024 }), MSGPACK);
+    for (const answer of [thin, arrays]) {
+      expect(answer.statusCode).toBe(422);
+      expect(answer.json().error).toMatchObject({
+        code: 'VBO_ERR_ARGUMENT',
+        details: [{ path: 'vectors', expected: 'at most 1,000,000 vectors of dimension 1' }],
+      });
+    }
+    const rows = Buffer.alloc(65_537 * 64);
+    const many = await post(rows, OCTETS, '?dimension=16&batch_size=1');
+    expect(many.statusCode).toBe(422);
+    expect(many.json().error.details).toEqual([
+      {
+        path: 'batch_size',
+        expected: 'at least 2, for 65,537 vectors in at most 65,536 batches',
+        value: '1',
+      },
+    ]);
+    expect((await post(rows, OCTETS, '?dimension=16&batch_size=2')).statusCode).toBe(200);
+  });
+
   it('gives the memory back, also where the work failed', async () => {
     const { usedBytes } = optimizer.statistics().memory;
     await post({ vectors, batch_size: 2, encoding: 'int4' });

@@ -8,11 +8,11 @@ const PIECE_BYTES = 262_144;
 const BIN_32 = 0xc6;
 const FIX_MAP = 0x80;
 
-/** The numbers of a layout, without its block. */
+/** The numbers of a layout, without its block and its batches. */
 export function factsOf(layout: MemoryLayout) {
-  const { rows, dimension, encoding, batchSize, inputBytes, byteLength, explanation, batches } = layout;
+  const { rows, dimension, encoding, batchSize, inputBytes, byteLength, explanation } = layout;
   const names = { encoding, layout: layout.layout };
-  return { rows, dimension, ...names, batchSize, inputBytes, byteLength, explanation, batches };
+  return { rows, dimension, ...names, batchSize, inputBytes, byteLength, explanation };
 }
 
 /** The block's bytes, piece by piece; its memory is given back when the last is read or the reader goes away. */
@@ -39,7 +39,14 @@ export function blockStream(layout: MemoryLayout, before?: Uint8Array): Readable
  * bytes are to follow. So a large block need not be held a second time.
  */
 export function messagePackHead(layout: MemoryLayout): Uint8Array {
-  const facts = encode(toWire(factsOf(layout)));
+  // By hand what `toWire` does: there may be many.
+  const batches = layout.batches.map(({ firstRow, rows, byteOffset, byteLength }) => ({
+    first_row: firstRow,
+    rows,
+    byte_offset: byteOffset,
+    byte_length: byteLength,
+  }));
+  const facts = encode({ ...(toWire(factsOf(layout)) as object), batches });
   const key = encode('data');
   const head = new Uint8Array(facts.byteLength + key.byteLength + 5);
   head.set(facts);

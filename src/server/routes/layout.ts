@@ -1,7 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
+import { VectorBatchError } from '../../core/errors.js';
 import { MAX_BATCH_SIZE, MAX_DIMENSION } from '../../core/limits.js';
+import { formatBytes, formatCount } from '../../core/units.js';
+import { strideBytesOf } from '../../optimizer/memory-layout.js';
 import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
 import type { Gate } from '../gate.js';
 import { HttpError } from '../http-error.js';
@@ -14,6 +17,10 @@ import { OptimizeLayoutBody, OptimizeLayoutQuery } from '../schemas/optimize-lay
 
 const BYTES = 'application/octet-stream';
 const DEFAULT_BATCH_SIZE = 1024;
+/** Where each of them lies is told in a MessagePack answer: more would hold up everybody else. */
+const MOST_BATCHES = 65_536;
+/** A block may take this many times the largest body: short vectors are padded to lines of 64 bytes. */
+const BLOCK_PER_BODY = 4;
 
 /** `/api/v1/batch-optimization/optimize-layout`: vectors in, their block out. */
 export const layoutRoute: FastifyPluginAsyncTypebox<{
@@ -59,6 +66,7 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
         request.body instanceof Uint8Array ? ofBytes(request.body, request.query) : request.body
       ) as OptimizeLayoutBody;
       const { vectors, dimension, batch_size: batchSize, encoding, layout } = wanted;
+      checkSize(vectors.length / dimension, dimension, batchSize, BLOCK_PER_BODY * bodyLimitBytes);
       const answer = await gate.run(
         () =>
           optimizer.dimension.optimizeMemoryLayout(vectors, {
@@ -68,7 +76,7 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
           }),
         (late) => late.block.dispose(),
       );
-      const { explanation: _, batches: __, ...facts } = factsOf(answer);
+      const { explanation: _, ...facts } = factsOf(answer);
       for (const [name, value] of Object.entries(facts)) {
         reply.header(`x-vbo-${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, value);
       }
@@ -82,6 +90,25 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
     },
   );
 };
+
+/** @throws VBO_ERR_ARGUMENT */
+function checkSize(rows: number, dimension: number, batchSize: number, mostBytes: number): void {
+  const strideBytes = strideBytesOf(dimension);
+  if (rows * strideBytes > mostBytes) {
+    throw new VectorBatchError(
+      'VBO_ERR_ARGUMENT',
+      `vectors take ${formatBytes(rows * strideBytes)}, ${strideBytes} bytes each in the block; expected at most ${formatCount(Math.floor(mostBytes / strideBytes))} vectors of dimension ${dimension}.`,
+      { details: { argument: 'vectors' } },
+    );
+  }
+  if (rows > MOST_BATCHES * batchSize) {
+    throw new VectorBatchError(
+      'VBO_ERR_ARGUMENT',
+      `batchSize is ${batchSize}; expected at least ${Math.ceil(rows / MOST_BATCHES)}, for ${formatCount(rows)} vectors in at most ${formatCount(MOST_BATCHES)} batches.`,
+      { details: { argument: 'batchSize', value: batchSize } },
+    );
+  }
+}
 
 /** @throws HttpError 400 */
 function ofBytes(bytes: Uint8Array, query: OptimizeLayoutQuery): OptimizeLayoutBody {
