@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AuditLog } from '../../src/server/audit/audit-log.js';
 import { headPath, parseHead, verifyAuditLog } from '../../src/server/audit/verify.js';
+import { RECORD_EXAMPLE } from '../../src/server/schemas/record.js';
 import { vbo } from '../cli/vbo.js';
+import { startService } from './service.js';
 import { tempFolder } from './support.js';
 
 /** A log of a start, ten requests and a stop: twelve lines. */
@@ -88,5 +90,43 @@ describe('the audit log', () => {
     expect(cut.code).toBe(1);
     expect(cut.stdout).toContain('Line 12 is missing');
     expect((await vbo(['audit', 'check', path])).code).toBe(2);
+  });
+});
+
+describe('a service whose audit log cannot grow any more', () => {
+  const path = join(tempFolder(), 'audit.ndjson');
+  const add = async (url: string) => {
+    const response = await fetch(`${url}/api/v1/history`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ records: [RECORD_EXAMPLE] }),
+    });
+    return { status: response.status, body: await response.json() };
+  };
+
+  it('says of the first change that it is not written down, and makes no further one', async () => {
+    const service = await startService({ VBO_AUDIT_LOG: path }, { fileBlocks: 4 });
+    let added = 0;
+    let answer = await add(service.url);
+    for (; answer.status === 200 && added < 20; answer = await add(service.url)) added++;
+    expect(added).toBeGreaterThan(1);
+    expect(answer).toMatchObject({ status: 503, body: { error: { code: 'VBO_HTTP_AUDIT' } } });
+    expect(answer.body.error.message).toMatch(/^This was done, but/);
+    const refused = await add(service.url);
+    expect(refused).toMatchObject({ status: 503, body: { error: { code: 'VBO_HTTP_AUDIT' } } });
+    expect(refused.body.error.message).toMatch(/nothing is changed/);
+    const { total } = await (await fetch(`${service.url}/api/v1/history`)).json();
+    expect(total).toBe(added + 1);
+    expect(await service.stop()).toBe(0);
+    expect(await verifyAuditLog(path)).toMatchObject({ isIntact: true, lines: 1 + added });
+  });
+
+  it('is started again where there is room, and goes on with the log', async () => {
+    const { lines } = await verifyAuditLog(path);
+    const service = await startService({ VBO_AUDIT_LOG: path });
+    expect((await add(service.url)).status).toBe(200);
+    expect(await service.stop()).toBe(0);
+    expect(await verifyAuditLog(path)).toMatchObject({ isIntact: true, lines: lines + 3 });
+    expect((await vbo(['audit', 'verify', path])).code).toBe(0);
   });
 });

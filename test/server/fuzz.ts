@@ -4,7 +4,6 @@
  * Fails on a 5xx other than a deliberate 503, on an answer that is not of the contract's form, on a crash, and on memory
  * that grows by more than a tenth after the warm-up.
  */
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,8 +12,8 @@ import { decode, encode } from '@msgpack/msgpack';
 import { Pool } from 'undici';
 import { Random } from '../../src/core/random.js';
 import { RECORD_EXAMPLE } from '../../src/server/schemas/record.js';
-import { MAIN } from '../cli/vbo.js';
 import { broken, type Schema, valid } from './generate.js';
+import { startService } from './service.js';
 import { tempFolder, writeNpy } from './support.js';
 
 const CONNECTIONS = 16;
@@ -53,7 +52,7 @@ export async function fuzz(options: {
   expectSteady: boolean;
 }): Promise<FuzzReport> {
   const random = new Random(options.seed);
-  const service = await startService();
+  const service = await startFuzzed();
   const pool = new Pool(service.url, { connections: CONNECTIONS, pipelining: 1 });
   const failures: string[] = [];
   const statuses: Record<string, number> = {};
@@ -80,9 +79,9 @@ export async function fuzz(options: {
   };
   const run = (until: number) => Promise.all(Array.from({ length: CONNECTIONS }, () => worker(until)));
   await run(Math.floor(options.requests * (1 - WARM_UP_SHARE)));
-  const warm = await service.residentBytes();
+  const warm = await residentBytes(service.pid);
   await run(0);
-  const end = await service.residentBytes();
+  const end = await residentBytes(service.pid);
   if (options.expectSteady && end > warm * (1 + MOST_GROWTH)) {
     failures.push(`memory grew from ${warm} to ${end} bytes after the warm-up`);
   }
@@ -229,48 +228,27 @@ function problemOf(
   }
 }
 
-async function startService() {
+function startFuzzed() {
   const folder = tempFolder();
   writeNpy(join(folder, 'a.npy'), 100, 4);
-  const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0', '--json'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      ...process.env,
-      VBO_ALLOWED_SOURCES: folder,
-      VBO_ALLOWED_SINKS: 'null://',
-      VBO_RUN_DIRECTORY: join(folder, 'runs'),
-      VBO_HISTORY: join(folder, 'history.db'),
-      VBO_AUDIT_LOG: join(folder, 'audit.ndjson'),
-    },
+  return startService({
+    VBO_ALLOWED_SOURCES: folder,
+    VBO_ALLOWED_SINKS: 'null://',
+    VBO_RUN_DIRECTORY: join(folder, 'runs'),
+    VBO_HISTORY: join(folder, 'history.db'),
+    VBO_AUDIT_LOG: join(folder, 'audit.ndjson'),
   });
-  const exit = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-  let stdout = '';
-  const url = await new Promise<string>((resolve, reject) => {
-    child.stdout.on('data', (data: Buffer) => {
-      stdout += data;
-      const found = /"url":\s*"([^"]+)"/.exec(stdout)?.[1];
-      if (found) resolve(found);
-    });
-    void exit.then((code) => reject(new Error(`vbo serve ended with ${code}.`)));
-  });
-  return {
-    url,
-    isAlive: () => child.exitCode === null && child.signalCode === null,
-    /** The least of a few readings: what is between two collections is not growth. */
-    residentBytes: async () => {
-      let least = Number.POSITIVE_INFINITY;
-      for (let i = 0; i < 20; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
-        least = Math.min(least, 1024 * Number(kilobytes));
-      }
-      return least;
-    },
-    stop: () => {
-      child.kill('SIGTERM');
-      return exit;
-    },
-  };
+}
+
+/** The least of a few readings: what is between two collections is not growth. */
+async function residentBytes(pid: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 20; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    least = Math.min(least, 1024 * Number(kilobytes));
+  }
+  return least;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -1,5 +1,6 @@
 import { type FileHandle, open, rename, writeFile } from 'node:fs/promises';
 import { toVectorBatchError, VectorBatchError } from '../../core/errors.js';
+import { logFailure } from '../failure-log.js';
 import { type AuditEvent, type AuditHead, EMPTY, headBehind, lineOf } from './chain.js';
 import { formatHead, headPath, readHead } from './verify.js';
 
@@ -16,15 +17,20 @@ const LINE_FEED = 0x0a;
 export class AuditLog {
   readonly path: string;
   readonly #file: FileHandle;
+  /** Of the last line that was handed in: the next one follows it. */
+  #next: AuditHead;
+  /** Of the last line in the file. */
   #head: AuditHead;
   #waiting: string[] = [];
   #writing: Promise<void> | undefined;
   #failure: VectorBatchError | undefined;
   #headTimer: NodeJS.Timeout | undefined;
+  #marking: Promise<void> | undefined;
 
   private constructor(path: string, file: FileHandle, head: AuditHead) {
     this.path = path;
     this.#file = file;
+    this.#next = head;
     this.#head = head;
   }
 
@@ -55,7 +61,7 @@ export class AuditLog {
     }
   }
 
-  /** Where the log ends, lines that still wait included. */
+  /** Where the file ends. */
   get head(): AuditHead {
     return this.#head;
   }
@@ -67,8 +73,8 @@ export class AuditLog {
 
   /** Resolves when the line is in the file, and also when it cannot be: `failure` says so. */
   append(event: AuditEvent): Promise<void> {
-    const { text, head } = lineOf(event, new Date().toISOString(), this.#head);
-    this.#head = head;
+    const { text, head } = lineOf(event, new Date().toISOString(), this.#next);
+    this.#next = head;
     this.#waiting.push(text);
     this.#writing ??= this.#write();
     return this.#writing;
@@ -78,8 +84,8 @@ export class AuditLog {
   async close(): Promise<void> {
     await this.append({ event: 'stop' });
     clearTimeout(this.#headTimer);
-    await this.#file.sync().catch(() => {});
-    await this.#writeHead();
+    await this.#marking;
+    await this.#mark();
     await this.#file.close();
   }
 
@@ -88,28 +94,48 @@ export class AuditLog {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const lines = this.#waiting;
+      const last = this.#next;
       this.#waiting = [];
       if (this.#failure) continue;
       try {
         await this.#file.appendFile(lines.join(''));
+        this.#head = last;
       } catch (error) {
-        this.#failure = toVectorBatchError(error, 'VBO_ERR_AUDIT', 'The audit log cannot be written');
+        this.#fail(error);
+        // Some of the lines may be in the file, and a piece of the next.
+        this.#head = await headOf(this.#file).catch(() => this.#head);
       }
     }
     this.#writing = undefined;
     this.#headTimer ??= setTimeout(() => {
       this.#headTimer = undefined;
-      void this.#writeHead();
+      this.#marking = this.#mark();
     }, HEAD_MS).unref();
   }
 
-  /** Replaces the head file in one step. Without one the log is only less well guarded, so a failure is no failure. */
-  async #writeHead(): Promise<void> {
+  /**
+   * Replaces the head file in one step, once what it vouches for is on the disk: a head ahead of its log looks like lines
+   * that were removed. Without one the log is only less well guarded, so that it cannot be written is no failure.
+   */
+  async #mark(): Promise<void> {
+    if (this.#failure) return;
     const path = headPath(this.path);
+    const head = `${formatHead(this.#head)}\n`;
     try {
-      await writeFile(`${path}.new`, `${formatHead(this.#head)}\n`, { mode: 0o600 });
+      await this.#file.datasync();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    try {
+      await writeFile(`${path}.new`, head, { mode: 0o600 });
       await rename(`${path}.new`, path);
     } catch {}
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = toVectorBatchError(error, 'VBO_ERR_AUDIT', 'The audit log cannot be written');
+    logFailure('Nothing is changed any more.', this.#failure);
   }
 }
 

@@ -5,7 +5,10 @@ import { HttpError } from '../http-error.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** A success of the route changes something. It is answered when it is written down, and refused where it cannot be. */
+    /**
+     * A success of the route changes something. It is answered when it is written down; once something could not be, all
+     * further changes are refused.
+     */
     mutates?: boolean;
   }
   interface FastifyRequest {
@@ -22,7 +25,7 @@ export function auditMutations(app: FastifyInstance, log: AuditLog): void {
       (_request, _reply, done) => {
         done(
           log.failure &&
-            new HttpError('VBO_HTTP_AUDIT', 'The audit log cannot be written; nothing is changed.'),
+            new HttpError('VBO_HTTP_AUDIT', 'The audit log cannot be written; nothing is changed any more.'),
         );
       },
       ...[route.preHandler ?? []].flat(),
@@ -30,7 +33,14 @@ export function auditMutations(app: FastifyInstance, log: AuditLog): void {
     route.onSend = [
       ...[route.onSend ?? []].flat(),
       async (request, reply) => {
-        if (reply.statusCode < 400) await log.append(eventOf(request, reply.statusCode));
+        if (reply.statusCode >= 400) return;
+        await log.append(eventOf(request, reply.statusCode));
+        if (log.failure) {
+          throw new HttpError(
+            'VBO_HTTP_AUDIT',
+            'This was done, but could not be written into the audit log; nothing more will be.',
+          );
+        }
       },
     ];
   });
