@@ -69,6 +69,8 @@ export async function createApp(
     schemaController: { compilersFactory: schemaCompilers },
     // It bounds closing too, which waits for runs to reach the end of a batch, however long a database takes for one.
     pluginTimeout: 0,
+    // Runs may take a while to end. Until then they can be watched, and what is refused is refused as everything else is.
+    return503OnClosing: false,
     ajv: {
       customOptions: {
         // A number written as text is a mistake to report, and an unknown field is one too.
@@ -120,7 +122,7 @@ export async function createApp(
   refuseOtherOrigins(app, config);
   speakBoth(app);
   await authenticate(app, config);
-  await limit(app, config);
+  await limit(app, config, () => isStopping);
   if (log) auditMutations(app, log);
   describeApi(app, VERSION);
   measure(app, metrics);

@@ -34,3 +34,9 @@ export class HttpError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
+
+/** A service that stops is back in about this. */
+export const RESTART_SECONDS = 5;
+
+export const stopping = (): HttpError =>
+  new HttpError('VBO_HTTP_STOPPING', 'The service is shutting down.', { retryAfterSeconds: RESTART_SECONDS });

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { formatBytes } from '../../core/units.js';
 import type { ServerConfig } from '../config.js';
-import { HttpError } from '../http-error.js';
+import { HttpError, stopping } from '../http-error.js';
 
 /** Bodies up to here are not counted. */
 const SMALL_BODY_BYTES = 65_536;
@@ -9,9 +9,16 @@ const SMALL_BODY_BYTES = 65_536;
 const BODIES = 4;
 const RETRY_AFTER_SECONDS = 1;
 
-/** Rate limit per credential, and a bound on the memory that all bodies take together. */
-export async function limit(app: FastifyInstance, config: ServerConfig): Promise<void> {
-  boundBodies(app, config.bodyLimitBytes);
+/**
+ * Rate limit per credential, and a bound on the memory that all bodies take together. A service that stops begins no more
+ * work: there all of it is a POST.
+ */
+export async function limit(
+  app: FastifyInstance,
+  config: ServerConfig,
+  isStopping: () => boolean,
+): Promise<void> {
+  boundBodies(app, config.bodyLimitBytes, isStopping);
   if (config.rateLimitPerMinute === 0) return;
   const { default: rateLimit } = await import('@fastify/rate-limit');
   await app.register(rateLimit, {
@@ -27,11 +34,12 @@ export async function limit(app: FastifyInstance, config: ServerConfig): Promise
   });
 }
 
-function boundBodies(app: FastifyInstance, bodyLimitBytes: number): void {
+function boundBodies(app: FastifyInstance, bodyLimitBytes: number, isStopping: () => boolean): void {
   const mostBytes = BODIES * bodyLimitBytes;
   let reservedBytes = 0;
   app.addHook('onRequest', (request, reply, done) => {
-    const { headers } = request;
+    const { headers, method } = request;
+    if (method === 'POST' && isStopping()) return done(stopping());
     const isChunked = headers['transfer-encoding'] !== undefined;
     const byteLength = isChunked ? bodyLimitBytes : Number(headers['content-length'] ?? 0);
     if (byteLength <= SMALL_BODY_BYTES) return done();

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { RESTART_SECONDS } from '../http-error.js';
 import { HealthAnswer } from '../schemas/health.js';
 
 /** `/health`: the process answers. `/ready`: it takes work; not so while it shuts down. */
@@ -21,7 +22,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ isStopping: () => boolean
     },
     async (_request, reply) => {
       if (!isStopping()) return { status: 'ready' };
-      return reply.code(503).header('retry-after', 5).send({ status: 'stopping' });
+      return reply.code(503).header('retry-after', RESTART_SECONDS).send({ status: 'stopping' });
     },
   );
 };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BatchExecutionRecord } from '../../core/types.js';
 import type { ServerConfig } from '../config.js';
-import { HttpError } from '../http-error.js';
+import { HttpError, stopping } from '../http-error.js';
 import type { StartRunBody } from '../schemas/runs.js';
 import { may, type Principal } from '../scopes.js';
 import { allowedSource } from './allowed-path.js';
@@ -65,7 +65,7 @@ export class Runs {
    *   for one that goes on, 503 when as many run as may; VBO_ERR_URL, VBO_ERR_FILE_NOT_FOUND
    */
   async start(body: StartRunBody, principal: Principal): Promise<Run> {
-    if (this.#isClosed) throw new HttpError('VBO_HTTP_STOPPING', 'The service is shutting down.');
+    if (this.#isClosed) throw stopping();
     if (this.active().length + this.#starting >= this.#config.maxRuns) {
       throw new HttpError('VBO_HTTP_BUSY', `${this.#config.maxRuns} runs are under way, as many as may be.`, {
         retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -75,6 +75,7 @@ export class Runs {
     try {
       const id = randomUUID();
       const task = await this.#taskOf(body, id);
+      if (this.#isClosed) throw stopping();
       const run = new Run({
         ...{ id, kind: body.kind, owner: principal.id, sink: body.sink, createdAtMs: Date.now() },
         source: body.source ?? null,
