@@ -198,6 +198,14 @@ describe('runs', () => {
     const again = (await start({ kind: 'ingest', source: 'small.npy', sink, resume: first })).json().id;
     const run = await until(() => ask(again), hasEnded);
     expect(run).toMatchObject({ state: 'completed', report: { acknowledged: 0, resumed_from: 5000 } });
+    // Of two that ask at once one is too late.
+    const resume = first.toUpperCase();
+    const both = await Promise.all(
+      [first, resume].map((id) => start({ kind: 'ingest', source: 'small.npy', sink, resume: id })),
+    );
+    expect(both.map(({ statusCode }) => statusCode).sort()).toEqual([202, 409]);
+    const winner = both.find(({ statusCode }) => statusCode === 202)!.json().id;
+    expect(await until(() => ask(winner), hasEnded)).toMatchObject({ state: 'completed' });
     const unknown = '00000000-0000-4000-8000-000000000000';
     expect((await start({ kind: 'ingest', source: 'small.npy', sink, resume: unknown })).statusCode).toBe(
       404,

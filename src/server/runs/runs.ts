@@ -46,6 +46,8 @@ export class Runs {
   #isClosed = false;
   /** Starts that wait for the file system. */
   #starting = 0;
+  /** First runs of the ledgers that a start is about to go on with. */
+  readonly #resuming = new Set<string>();
   /** A ledger is for one process at a time. */
   readonly #ledgers = new Map<string, { run: Run; closed: Promise<unknown> }>();
 
@@ -71,6 +73,8 @@ export class Runs {
         retryAfterSeconds: RETRY_AFTER_SECONDS,
       });
     }
+    const resumed = body.kind === 'ingest' ? body.resume?.toLowerCase() : undefined;
+    if (resumed !== undefined) this.#reserve(resumed);
     this.#starting++;
     try {
       const id = randomUUID();
@@ -86,6 +90,7 @@ export class Runs {
       return run;
     } finally {
       this.#starting--;
+      if (resumed !== undefined) this.#resuming.delete(resumed);
     }
   }
 
@@ -148,9 +153,16 @@ export class Runs {
     const { memory_mb: memoryMb, fixed, max_concurrency: maxConcurrency, resume } = body;
     const folder = this.#config.runDirectory;
     // The ledger bears the first run's name for as long as it is gone on with.
-    const path = join(folder, (resume ?? id).toLowerCase());
+    const first = (resume ?? id).toLowerCase();
+    const ledger = this.#ledgerOf(first);
     if (resume === undefined) await mkdir(folder, { recursive: true });
-    else await this.#checkResumable(resume, `${path}.ledger`);
+    else {
+      // A run that has told its end may still be closing its files.
+      await this.#ledgers.get(ledger)?.closed;
+      await access(ledger).catch(() => {
+        throw new HttpError('VBO_HTTP_NOT_FOUND', `There is no ledger of a run ${resume}.`);
+      });
+    }
     return {
       ...{ kind, ...common, source: source! },
       ...(memoryMb === undefined ? {} : { memoryBudgetBytes: memoryMb * 1e6 }),
@@ -158,25 +170,26 @@ export class Runs {
         ? {}
         : { fixed: { batchSize: fixed.batch_size, concurrency: fixed.concurrency } }),
       ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
-      ledger: `${path}.ledger`,
-      deadLetters: `${path}.dead-letters.ndjson`,
+      ledger,
+      deadLetters: join(folder, `${first}.dead-letters.ndjson`),
       resume: resume !== undefined,
     };
   }
 
-  async #checkResumable(id: string, ledger: string): Promise<void> {
-    const holder = this.#ledgers.get(ledger);
-    if (holder?.run.state === 'running') {
+  /** At once, before anything is waited for: of two that come together one must find the other. */
+  #reserve(id: string): void {
+    const holder = this.#ledgers.get(this.#ledgerOf(id));
+    if (holder?.run.state === 'running' || this.#resuming.has(id)) {
       throw new HttpError(
         'VBO_HTTP_CONFLICT',
         `The run ${id} is under way; it cannot be resumed before its end.`,
       );
     }
-    // It has told its end, and closes its files.
-    await holder?.closed;
-    await access(ledger).catch(() => {
-      throw new HttpError('VBO_HTTP_NOT_FOUND', `There is no ledger of a run ${id}.`);
-    });
+    this.#resuming.add(id);
+  }
+
+  #ledgerOf(id: string): string {
+    return join(this.#config.runDirectory, `${id}.ledger`);
   }
 
   #launch(run: Run, task: RunTask): void {
