@@ -19,6 +19,7 @@ import { limit } from './plugins/limits.js';
 import { measure } from './plugins/metrics.js';
 import { refuseOtherOrigins } from './plugins/origin.js';
 import { secureHeaders } from './plugins/secure-headers.js';
+import { endStalledReaders } from './plugins/stalled-readers.js';
 import { RecentRecords } from './recent-records.js';
 import { batchOptimization } from './routes/batch-optimization.js';
 import { healthRoutes } from './routes/health.js';
@@ -117,6 +118,7 @@ export async function createApp(
   app.addHook('onClose', async () => log?.close());
 
   boundConnections(app, config, onRefusedConnection);
+  endStalledReaders(app, config.requestTimeoutMs);
   answerErrors(app, onRefusal);
   secureHeaders(app);
   refuseOtherOrigins(app, config);

@@ -39,7 +39,11 @@ export const VARIABLES = [
     meaning: 'Requests per minute and credential (or address); 0: no limit',
   },
   { name: 'VBO_BODY_LIMIT', default: '16MB', meaning: 'Largest request body' },
-  { name: 'VBO_REQUEST_TIMEOUT', default: '30s', meaning: 'Time for a request to arrive, and for its work' },
+  {
+    name: 'VBO_REQUEST_TIMEOUT',
+    default: '30s',
+    meaning: 'Time for a request to arrive, for its work, and for a reader to take more of an answer',
+  },
   {
     name: 'VBO_QUEUE_LIMIT',
     default: '32',

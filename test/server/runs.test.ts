@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/server/app.js';
@@ -189,6 +191,27 @@ describe('runs', () => {
     for (const answer of started)
       await app.inject({ method: 'DELETE', url: answer.headers.location as string });
     for (const answer of started) await until(() => ask(answer.json().id), hasEnded);
+  });
+
+  it('keeps no room for the bodies of those who watch', async () => {
+    const { id } = (
+      await start({ kind: 'ingest', source: 'small.npy', sink: `sim://${data}/slow.json` })
+    ).json();
+    const watchers = await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const headers = { 'transfer-encoding': 'chunked' };
+        const watcher = request(`${origin}/api/v1/runs/${id}/events`, { headers });
+        watcher.on('error', () => {});
+        watcher.flushHeaders();
+        await once(watcher, 'response');
+        return watcher;
+      }),
+    );
+    const answer = await app.inject({ method: 'POST', url: '/api/v1/history', payload: 'x'.repeat(100_000) });
+    expect(answer.statusCode).toBe(415);
+    for (const watcher of watchers) watcher.destroy();
+    await app.inject({ method: 'DELETE', url: `/api/v1/runs/${id}` });
+    await until(() => ask(id), hasEnded);
   });
 
   it('goes on with a run that was cancelled, by its ledger', async () => {

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { formatBytes } from '../../core/units.js';
 import type { ServerConfig } from '../config.js';
 import { HttpError, stopping } from '../http-error.js';
@@ -8,6 +8,15 @@ const SMALL_BODY_BYTES = 65_536;
 /** All larger bodies together may take this many times the largest. */
 const BODIES = 4;
 const RETRY_AFTER_SECONDS = 1;
+
+/** Of requests with a large body: gives its share back. */
+const RESERVED = new WeakMap<FastifyRequest, () => void>();
+
+/** For a body that is not needed any more while its answer has yet to be read, which may take a reader long. */
+export function dropBody(request: FastifyRequest): void {
+  request.body = undefined;
+  RESERVED.get(request)?.();
+}
 
 /**
  * Rate limit per credential, and a bound on the memory that all bodies take together. A service that stops begins no more
@@ -39,6 +48,8 @@ function boundBodies(app: FastifyInstance, bodyLimitBytes: number, isStopping: (
   let reservedBytes = 0;
   app.addHook('onRequest', (request, reply, done) => {
     const { headers, method } = request;
+    // A body that comes with them is not read.
+    if (method === 'GET' || method === 'HEAD') return done();
     if (method === 'POST' && isStopping()) return done(stopping());
     const isChunked = headers['transfer-encoding'] !== undefined;
     const byteLength = isChunked ? bodyLimitBytes : Number(headers['content-length'] ?? 0);
@@ -57,10 +68,12 @@ function boundBodies(app: FastifyInstance, bodyLimitBytes: number, isStopping: (
       );
     }
     reservedBytes += wanted;
+    const release = () => {
+      if (RESERVED.delete(request)) reservedBytes -= wanted;
+    };
+    RESERVED.set(request, release);
     // However the request ends: `onResponse` is not called for one that was given up.
-    reply.raw.once('close', () => {
-      reservedBytes -= wanted;
-    });
+    reply.raw.once('close', release);
     done();
   });
 }

@@ -13,6 +13,7 @@ import { collectBody } from '../layout/collect.js';
 import type { LayoutFormat } from '../layout/decode.js';
 import { LayoutDecoder } from '../layout/layout-decoder.js';
 import { MESSAGE_PACK, MESSAGE_PACK_TYPES } from '../plugins/encoding.js';
+import { dropBody } from '../plugins/limits.js';
 import { OptimizeLayoutBody, OptimizeLayoutQuery } from '../schemas/optimize-layout.js';
 
 const BYTES = 'application/octet-stream';
@@ -76,6 +77,7 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
           }),
         (late) => late.block.dispose(),
       );
+      dropBody(request);
       const { explanation: _, ...facts } = factsOf(answer);
       for (const [name, value] of Object.entries(facts)) {
         reply.header(`x-vbo-${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, value);
