@@ -9,10 +9,17 @@ import { carry, costAt } from './law.js';
 import type { MemoryLine } from './memory-line.js';
 import { checkState, type FitState, type ModelState, stateOf } from './model-state.js';
 import { type ForestTrainer, fitPair, partsOf } from './pair-fit.js';
-import { type DatabaseProfile, type RequestLimits, requestBytes, requestLimits, tighter } from './profile.js';
+import type { DatabaseProfile, RequestLimits } from './profile.js';
 import { profileOf } from './profiles.js';
 import { expectedShares } from './recommender.js';
-import { checkRecord, sizeLesson, toSample } from './records.js';
+import { checkRecord, toSample } from './records.js';
+import {
+  afterFailure,
+  afterSuccess,
+  limitsAfter,
+  NO_LESSONS,
+  type RequestLessons,
+} from './request-lessons.js';
 
 /** How well the model fits the records of one database and dimension. */
 export interface DatabaseFit extends FitState {
@@ -55,15 +62,11 @@ export interface Prediction extends Confidence {
 
 interface Knowledge {
   readonly fits: Map<number, KeptFit>;
-  /** What failures taught. */
-  limits: RequestLimits;
-  /** The largest request that succeeded. */
-  reached: { rows: number; requestBytes: number };
+  lessons: RequestLessons;
 }
 
 /** So it is in the median of the six sweeps of `test/data/sweeps` (1.3 to 3.0). */
 const USUAL_TAIL = 1.5;
-const NOTHING_REACHED = { rows: 0, requestBytes: 0 };
 
 /** What is known about every database's speed: the profiles' priors, and the fits that replace them as records come in. */
 export class PerformanceModel {
@@ -88,15 +91,15 @@ export class PerformanceModel {
     this.#knowledge.clear();
     for (const { database, limits, reached, fits } of databases) {
       const fit = (state: FitState): [number, DatabaseFit] => [state.dimension, { database, ...state }];
-      this.#knowledge.set(database, { limits, reached, fits: new Map(fits.map(fit)) });
+      this.#knowledge.set(database, { lessons: { limits, reached }, fits: new Map(fits.map(fit)) });
     }
   }
 
   /** All that was learnt; of constant size in the number of records. */
   toJSON(): ModelState {
     return stateOf(
-      [...this.#knowledge].map(([database, { limits, reached, fits }]) => ({
-        ...{ database, limits, reached },
+      [...this.#knowledge].map(([database, { lessons, fits }]) => ({
+        ...{ database, limits: lessons.limits, reached: lessons.reached },
         fits: [...fits.values()].map(({ database: _, cells: __, ...fit }) => {
           const shares = this.sharesOfBest(database, fit.dimension);
           return { ...fit, ...(shares ? { shares } : {}) };
@@ -154,14 +157,18 @@ export class PerformanceModel {
       this.#fit(profile, dimension, records, trainForest),
     );
     const taught = new Set<string>();
-    for (const { profile, record } of failures)
-      if (this.#learnLimit(profile, record)) taught.add(profile.name);
+    for (const { profile, record } of failures) {
+      const known = this.#known(profile.name);
+      const lessons = afterFailure(known.lessons, profile, record);
+      if (lessons !== known.lessons) taught.add(profile.name);
+      known.lessons = lessons;
+    }
     return {
       used: databases.reduce((sum, fit) => sum + fit.records, 0),
       skipped,
       refused,
       databases,
-      limits: [...taught].map((database) => ({ database, ...this.#known(database).limits })),
+      limits: [...taught].map((database) => ({ database, ...this.#known(database).lessons.limits })),
     };
   }
 
@@ -171,7 +178,7 @@ export class PerformanceModel {
    */
   predict(profile: DatabaseProfile, dimension: number, itemCount?: number): Prediction {
     const known = this.#knowledge.get(profile.name);
-    const limits = tighter(requestLimits(profile, known?.reached ?? NOTHING_REACHED), known?.limits ?? {});
+    const limits = limitsAfter(profile, known?.lessons ?? NO_LESSONS);
     const fit = known && nearest([...known.fits.values()], dimension);
     if (!fit) {
       const { law, basis } = profile;
@@ -231,7 +238,7 @@ export class PerformanceModel {
   #known(database: string): Knowledge {
     let known = this.#knowledge.get(database);
     if (!known) {
-      known = { fits: new Map(), limits: {}, reached: NOTHING_REACHED };
+      known = { fits: new Map(), lessons: NO_LESSONS };
       this.#knowledge.set(database, known);
     }
     return known;
@@ -255,26 +262,8 @@ export class PerformanceModel {
     );
     known.fits.set(dimension, { ...fit, ...(cells ? { cells } : {}) });
     const rows = records.reduce((max, record) => Math.max(max, record.batch_size), 0);
-    known.reached = {
-      rows: Math.max(known.reached.rows, rows),
-      requestBytes: Math.max(known.reached.requestBytes, requestBytes(profile, dimension, rows)),
-    };
+    known.lessons = afterSuccess(known.lessons, profile, dimension, rows);
     return fit;
-  }
-
-  /** A size that failed and that nothing larger contradicts is out of bounds from now on. */
-  #learnLimit(profile: DatabaseProfile, record: BatchExecutionRecord): boolean {
-    const known = this.#known(profile.name);
-    const lesson = sizeLesson(record.error ?? '');
-    const { batch_size: rows, vector_dimension: dimension } = record;
-    if (lesson === 'overload' || rows === 1) return false;
-    if (lesson === 'bytes') {
-      known.limits = tighter(known.limits, { maxRequestBytes: requestBytes(profile, dimension, rows - 1) });
-      return true;
-    }
-    if (known.reached.rows >= rows) return false;
-    known.limits = tighter(known.limits, { maxRows: rows - 1 });
-    return true;
   }
 }
 

@@ -83,9 +83,13 @@ const BYTES =
 const ROWS =
   /batch.?size|max_batch|bind|parameter|too many (rows|records|points|vectors|values)|records? per|upsert_max/i;
 
+/** Of a message, this much is read: longer ones trail off in a stack or the request itself. */
+const READ_CHARACTERS = 2000;
+
 /** Reads a failure's message: is the body too large, are there too many rows, or is it about something else? */
 export function sizeLesson(error: string): SizeLesson {
-  if (BYTES.test(error)) return 'bytes';
-  if (ROWS.test(error)) return 'rows';
-  return OVERLOAD.test(error) ? 'overload' : 'unknown';
+  const message = error.slice(0, READ_CHARACTERS);
+  if (BYTES.test(message)) return 'bytes';
+  if (ROWS.test(message)) return 'rows';
+  return OVERLOAD.test(message) ? 'overload' : 'unknown';
 }

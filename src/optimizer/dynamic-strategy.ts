@@ -5,8 +5,10 @@ import type { GridLimits, GridReferences } from '../kernels/grid.js';
 import { type CostModel, latencyMs, vectorsPerSecond } from '../model/cost.js';
 import { fitCostModel, type LatencySample } from '../model/fit.js';
 import { IN_FLIGHT_SHARE, inFlightBytesPerVector } from '../model/memory.js';
-import { PerformanceModel, type Prediction } from '../model/performance.js';
+import type { Prediction } from '../model/performance.js';
 import { tighter } from '../model/profile.js';
+import { profileOf } from '../model/profiles.js';
+import { limitsOf } from '../model/request-lessons.js';
 import { weighByRate } from '../model/weights.js';
 import { fieldsOf } from './arguments.js';
 import { batchSizeAxis } from './axes.js';
@@ -122,10 +124,9 @@ export class DynamicBatchStrategyOptimizer {
     memoryUsageMb: number,
     perVectorBytes: number,
   ): GridLimits {
-    const { current, profile, dimension, records, history } = situation;
-    const seen = new PerformanceModel();
-    seen.train([...records, presentRecord(situation)]);
-    const seenLimits = seen.predict(profile, dimension).limits;
+    const { current, profile, records, history } = situation;
+    const own = records.filter((record) => profileOf(record.database_type) === profile);
+    const seenLimits = limitsOf(profile, [...own, presentRecord(situation)]);
     const freeBytes = Math.max(0, this.#context.machineMemoryBytes - memoryUsageMb * 1e6);
     // What is in flight now has shown that it fits.
     const inFlightBytes = perVectorBytes * current.batchSize * current.concurrency;
