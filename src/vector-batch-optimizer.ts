@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { totalmem } from 'node:os';
 import { checkNumber, describe } from './core/check.js';
 import { systemClock } from './core/clock.js';
@@ -188,7 +189,7 @@ export class VectorBatchOptimizer {
     const target = typeof sink === 'string' ? await openSink(sink) : sink;
     const { report } = await this.#recorded(options, (own) =>
       tune(scratchFactoryOf(target), {
-        ...{ seed, scratchName: `vbo_tune_${process.pid}` },
+        ...{ seed, scratchName: `vbo_tune_${randomUUID().slice(-12)}` },
         prior: (database) => this.#learntCost(database, options.dimension),
         ...own,
       }),

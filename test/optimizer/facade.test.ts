@@ -28,6 +28,19 @@ describe('the library', () => {
     }
   });
 
+  it('gives the scratch collections of every tuning names that no other has, in whatever process', async () => {
+    await using optimizer = await VectorBatchOptimizer.create({ threads: 0 });
+    const names: string[] = [];
+    const scratch = (name: string) => {
+      names.push(name);
+      return openSink('null://');
+    };
+    for (let i = 0; i < 2; i++) await optimizer.tune(scratch, { dimension: 4, budgetMs: 100 });
+    expect(names.length).toBeGreaterThan(2);
+    expect(new Set(names).size).toBe(names.length);
+    for (const name of names) expect(name).toMatch(/^vbo_tune_[0-9a-f]{12}_\d+$/);
+  });
+
   it('goes the whole way: recommend, pack, compact, and load into a real database', async () => {
     await using optimizer = await VectorBatchOptimizer.create({ threads: 1 });
     const answer = await optimizer.batchSize.calculateOptimalBatchSize({
