@@ -12,6 +12,8 @@ export const HTTP_CODES = {
   VBO_HTTP_RATE_LIMIT: 429,
   VBO_HTTP_AUDIT: 503,
   VBO_HTTP_BUSY: 503,
+  /** Never answered: the connection is closed. */
+  VBO_HTTP_CONNECTIONS: 503,
   VBO_HTTP_STOPPING: 503,
 } as const;
 

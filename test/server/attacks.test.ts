@@ -328,11 +328,15 @@ describe('bodies', () => {
   });
 
   it('refuses header floods and what is not HTTP', async () => {
-    expect(
-      statusOf(
-        await raw(`GET /health HTTP/1.1\r\nhost: localhost\r\n${'x-flood: abcdefgh\r\n'.repeat(5000)}\r\n`),
-      ),
-    ).toBe(431);
+    const flood = await raw(
+      `GET /health HTTP/1.1\r\nhost: localhost\r\n${'x-flood: abcdefgh\r\n'.repeat(5000)}\r\n`,
+    );
+    expect(statusOf(flood)).toBe(431);
+    expect(flood).toContain('\r\nx-content-type-options: nosniff\r\n');
+    expect(flood).toContain('\r\ncache-control: no-store\r\n');
+    const undecodable = await raw('GET /%ff HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    expect(statusOf(undecodable)).toBe(400);
+    expect(undecodable).toContain('\r\nx-content-type-options: nosniff\r\n');
     expect(statusOf(await raw('GET /health HTTP/1.1\r\nhost: localhost\r\nbad header\r\n\r\n'))).toBe(400);
     expect(
       statusOf(

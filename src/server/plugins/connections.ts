@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../config.js';
 import { answerOf } from './errors.js';
+import { DATA_HEADERS } from './secure-headers.js';
 
 /** Headers must be there within this, however slowly they come. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -58,8 +59,13 @@ export function refuseConnection(onRefused: OnRefused) {
       const body = JSON.stringify(
         answerOf({ statusCode, code, message: `${STATUS_CODES[statusCode]}.` }, requestId),
       );
-      const head = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
-      socket.write(head + body);
+      const headers = Object.entries({
+        ...DATA_HEADERS,
+        connection: 'close',
+        'content-type': 'application/json; charset=utf-8',
+        'content-length': Buffer.byteLength(body),
+      }).map(([name, value]) => `${name}: ${value}\r\n`);
+      socket.write(`HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\n${headers.join('')}\r\n${body}`);
     }
     socket.destroySoon();
   };

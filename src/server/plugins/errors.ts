@@ -6,6 +6,7 @@ import { logFailure } from '../failure-log.js';
 import { HTTP_CODES, type HttpCode, HttpError } from '../http-error.js';
 import type { ErrorAnswer, Problem } from '../schemas/common.js';
 import { MESSAGE_PACK, wantsMessagePack } from './encoding.js';
+import { DATA_HEADERS } from './secure-headers.js';
 
 /** Of the package's own failures; every other one is a 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -74,7 +75,7 @@ export const answerUnrouted =
     const refusal = refusalOf(error);
     onRefusal(request, refusal);
     const text = JSON.stringify(answerOf(refusal, request.id));
-    reply.code(refusal.statusCode).type('application/json; charset=utf-8').send(text);
+    reply.headers(DATA_HEADERS).code(refusal.statusCode).type('application/json; charset=utf-8').send(text);
   };
 
 export const answerOf = ({ code, message, details }: Refusal, requestId: string): ErrorAnswer => ({

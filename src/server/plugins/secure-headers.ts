@@ -38,12 +38,17 @@ const DATA: HelmetOptions = {
   xXssProtection: false,
 };
 
+/** Of every answer that holds data. */
+export const DATA_HEADERS: Readonly<Record<string, string>> = {
+  ...headersOf(DATA),
+  'cache-control': 'no-store',
+};
+
 /** What browsers are told to forbid. Helmet would put its headers together anew for every answer; here it does so once. */
 export function secureHeaders(app: FastifyInstance): void {
   const page = headersOf(PAGE);
-  const data = { ...headersOf(DATA), 'cache-control': 'no-store' };
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(request.url.startsWith('/api/') ? data : page);
+    reply.headers(request.url.startsWith('/api/') ? DATA_HEADERS : page);
     done();
   });
 }
