@@ -8,7 +8,7 @@ import type { ServerConfig } from './config.js';
 import { logFailure } from './failure-log.js';
 import { Gate } from './gate.js';
 import { Metrics } from './metrics/metrics.js';
-import { auditMutations, eventOf } from './plugins/audit.js';
+import { auditMutations, eventOf, nameMutations } from './plugins/audit.js';
 import { authenticate } from './plugins/auth.js';
 import { boundConnections, httpOptions, type OnRefused, refuseConnection } from './plugins/connections.js';
 import { serveDashboard } from './plugins/dashboard.js';
@@ -125,6 +125,7 @@ export async function createApp(
   speakBoth(app);
   await authenticate(app, config);
   await limit(app, config, () => isStopping);
+  nameMutations(app);
   if (log) auditMutations(app, log);
   describeApi(app, VERSION);
   measure(app, metrics);

@@ -101,13 +101,18 @@ describe('a service whose audit log cannot grow any more', () => {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ records: [RECORD_EXAMPLE] }),
     });
-    return { status: response.status, body: await response.json() };
+    return {
+      status: response.status,
+      requestId: response.headers.get('x-request-id'),
+      body: await response.json(),
+    };
   };
 
   it('says of the first change that it is not written down, and makes no further one', async () => {
     const service = await startService({ VBO_AUDIT_LOG: path }, { fileBlocks: 4 });
     let added = 0;
-    let answer = await add(service.url);
+    const first = await add(service.url);
+    let answer = first;
     for (; answer.status === 200 && added < 20; answer = await add(service.url)) added++;
     expect(added).toBeGreaterThan(1);
     expect(answer).toMatchObject({ status: 503, body: { error: { code: 'VBO_HTTP_AUDIT' } } });
@@ -119,6 +124,7 @@ describe('a service whose audit log cannot grow any more', () => {
     expect(total).toBe(added + 1);
     expect(await service.stop()).toBe(0);
     expect(await verifyAuditLog(path)).toMatchObject({ isIntact: true, lines: 1 + added });
+    expect(JSON.parse(linesOf(path)[1]!)).toMatchObject({ request_id: first.requestId, status: 200 });
   });
 
   it('is started again where there is room, and goes on with the log', async () => {

@@ -46,6 +46,20 @@ export function auditMutations(app: FastifyInstance, log: AuditLog): void {
   });
 }
 
+/** Tells who changes something under which id the audit log has it. Before the routes. */
+export function nameMutations(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    if (!route.config?.mutates) return;
+    route.onRequest = [
+      (request, reply, done) => {
+        reply.header('x-request-id', request.id);
+        done();
+      },
+      ...[route.onRequest ?? []].flat(),
+    ];
+  });
+}
+
 /** A request as the audit log tells it. */
 export function eventOf(request: FastifyRequest, status: number, code?: string): AuditEvent {
   const { id, method, routeOptions, principal, ip, runId } = request;
