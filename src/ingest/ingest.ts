@@ -274,6 +274,8 @@ class Load {
       inFlight: () => permits.inFlight,
       remaining: () => this.#remainingRows(),
     });
+    const sent = new AbortController();
+    void this.#progress?.watch(clock, () => guard.setting, sent.signal);
     await dispatch<Rows>({
       ...{ guard, permits, bell: this.#bell, stop: this.#stop.signal },
       next: (batchSize) => {
@@ -285,6 +287,7 @@ class Load {
       isOver: () => readAhead.isEnded && readAhead.rows === 0,
       send: (rows, setting) => this.#deliver(rows, setting, guard, delivery),
     });
+    sent.abort();
   }
 
   async #deliver(

@@ -22,7 +22,7 @@ export interface IngestOptions {
   policy?: PolicyName;
   /** What is known of the database's cost beforehand: where the policy begins. Default: the database's profile, if it has one. */
   prior?: CostModel;
-  /** Called at most about ten times a second, and once at the end. */
+  /** Called about once a second at least while it sends, at most about ten times a second, and once at the end. */
   onProgress?: (progress: Progress) => void;
   /** Called with an execution record, but for the time of day, for every stretch of one setting and every size that was refused. */
   onRecord?: (record: BatchExecutionRecord) => void;

@@ -1,4 +1,5 @@
 import type { Decision } from '../control/policy.js';
+import type { Clock } from '../core/clock.js';
 import type { Setting } from '../core/types.js';
 import type { Source } from './ports.js';
 import type { Tally } from './tally.js';
@@ -13,9 +14,9 @@ export interface Progress {
   resumedFrom: number;
   /** Records in all, where the source knows. */
   total?: number;
-  /** Acknowledged per second, over about the last two seconds. */
+  /** Acknowledged per second, over about the last two seconds, or two requests where they take longer; 0 in a stall. */
   vectorsPerSecond: number;
-  /** Time left at that rate, ms; null where the total is not known. */
+  /** Time left at that rate, ms; null where the total is not known, and in a stall. */
   etaMs: number | null;
   /** Attempts that were acknowledged. */
   batches: number;
@@ -31,8 +32,10 @@ export interface Progress {
 }
 
 const INTERVAL_MS = 100;
-/** Time constant of the mean rate. */
-const RATE_MS = 2000;
+/** A report is made after this long at the latest. */
+const LONGEST_INTERVAL_MS = 1000;
+/** The rate is that of so long a time, ms. */
+const WINDOW_MS = 2000;
 
 /** Turns the tally into progress reports, not more than ten a second. */
 export class ProgressReporter {
@@ -40,8 +43,8 @@ export class ProgressReporter {
   readonly #tally: Tally;
   readonly #report: (progress: Progress) => void;
   readonly #startMs: number;
-  #lastMs: number;
-  #lastAcknowledged = 0;
+  /** What was acknowledged at the reports within the window, and at the last one before it. */
+  #window: { readonly atMs: number; readonly acknowledged: number }[];
   #vectorsPerSecond = 0;
   #resumedFrom = 0;
 
@@ -50,7 +53,7 @@ export class ProgressReporter {
     this.#tally = tally;
     this.#report = report;
     this.#startMs = startMs;
-    this.#lastMs = startMs;
+    this.#window = [{ atMs: startMs, acknowledged: 0 }];
   }
 
   /** So many records were settled by earlier runs. */
@@ -58,18 +61,23 @@ export class ProgressReporter {
     this.#resumedFrom = records;
   }
 
+  /** Reports about once a second until `end`, however long a request takes: a database that hangs is to be seen. */
+  async watch(clock: Clock, decision: () => Decision, end: AbortSignal): Promise<void> {
+    this.#window = [{ atMs: clock.now(), acknowledged: this.#tally.acknowledged }];
+    const pause = () =>
+      clock.sleep(LONGEST_INTERVAL_MS, end).then(
+        () => true,
+        () => false,
+      );
+    while (await pause()) this.update(clock.now(), decision());
+  }
+
   /** Reports if it is time to; at once if `isLast`. */
   update(nowMs: number, decision: Decision, isLast = false): void {
-    const elapsedMs = nowMs - this.#lastMs;
-    if (elapsedMs < INTERVAL_MS && !isLast) return;
+    if (nowMs - this.#window.at(-1)!.atMs < INTERVAL_MS && !isLast) return;
     const { items, acknowledged, rejected, latencies, retries } = this.#tally;
-    if (elapsedMs > 0) {
-      const rate = (1000 * (acknowledged - this.#lastAcknowledged)) / elapsedMs;
-      const weight = this.#vectorsPerSecond === 0 ? 1 : 1 - Math.exp(-elapsedMs / RATE_MS);
-      this.#vectorsPerSecond += weight * (rate - this.#vectorsPerSecond);
-      this.#lastMs = nowMs;
-      this.#lastAcknowledged = acknowledged;
-    }
+    const latencyMs = { p50: latencies.percentile(0.5), p95: latencies.percentile(0.95) };
+    this.#observe(nowMs, Math.max(WINDOW_MS, 2 * latencyMs.p95));
     const total = this.#source.count;
     this.#report({
       items,
@@ -80,7 +88,7 @@ export class ProgressReporter {
       vectorsPerSecond: this.#vectorsPerSecond,
       etaMs: this.#etaMs(nowMs),
       batches: latencies.count,
-      latencyMs: { p50: latencies.percentile(0.5), p95: latencies.percentile(0.95) },
+      latencyMs,
       retries,
       setting: { batchSize: decision.batchSize, concurrency: decision.concurrency },
       reason: decision.reason,
@@ -88,12 +96,21 @@ export class ProgressReporter {
     });
   }
 
+  #observe(nowMs: number, windowMs: number): void {
+    const { acknowledged } = this.#tally;
+    while (this.#window.length > 1 && this.#window[1]!.atMs <= nowMs - windowMs) this.#window.shift();
+    const [first] = this.#window;
+    const elapsedMs = nowMs - first!.atMs;
+    if (elapsedMs > 0) this.#vectorsPerSecond = (1000 * (acknowledged - first!.acknowledged)) / elapsedMs;
+    this.#window.push({ atMs: nowMs, acknowledged });
+  }
+
   #etaMs(nowMs: number): number | null {
     const settled = this.#tally.acknowledged + this.#tally.rejected;
     const { count } = this.#source;
-    const remaining = (count ?? 0) - settled - this.#resumedFrom;
+    if (this.#vectorsPerSecond === 0) return null;
     if (count !== undefined) {
-      return this.#vectorsPerSecond > 0 ? (1000 * Math.max(0, remaining)) / this.#vectorsPerSecond : null;
+      return (1000 * Math.max(0, count - settled - this.#resumedFrom)) / this.#vectorsPerSecond;
     }
     const bytes = this.#source.progress?.();
     // After a resume the bytes say how much was skipped, not how much was sent.

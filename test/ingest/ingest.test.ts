@@ -125,6 +125,32 @@ describe('a load that meets no trouble', () => {
     expect(seen[3]!.etaMs! + seen[3]!.elapsedMs).toBeCloseTo(1000, -1);
     expect(seen.at(-1)!.acknowledged).toBe(10_000);
   });
+
+  it('reports a database that hangs as what it is: a rate of 0, second by second', async () => {
+    const time = clock();
+    const sink = new TestSink(time, async (batch, _, request) => {
+      await time.sleep(request === 50 ? 20_000 : 10);
+      return accept(batch);
+    });
+    const seen: Progress[] = [];
+    const { report } = await load(time, new TestSource({ rows: 10_000, count: 10_000 }), sink, {
+      fixed: { batchSize: 100, concurrency: 1 },
+      onProgress: (progress) => seen.push(progress),
+    });
+    expect(report).toMatchObject({ acknowledged: 10_000, retries: 0 });
+    const stall = seen.filter(({ elapsedMs }) => elapsedMs > 501 && elapsedMs < 20_500);
+    expect(stall.length).toBeGreaterThanOrEqual(19);
+    for (const [i, { elapsedMs, acknowledged, vectorsPerSecond, etaMs }] of stall.entries()) {
+      expect(elapsedMs - (stall[i - 1]?.elapsedMs ?? 500)).toBeLessThanOrEqual(1000);
+      expect(acknowledged).toBe(5000);
+      // The rate is that of two seconds, which begin with a report: the one after a second.
+      if (elapsedMs >= 3000)
+        expect({ vectorsPerSecond, etaMs }).toEqual({ vectorsPerSecond: 0, etaMs: null });
+      else expect(vectorsPerSecond).toBeGreaterThan(0);
+    }
+    expect(seen.at(-1)!.acknowledged).toBe(10_000);
+    expect(seen.at(-1)!.vectorsPerSecond).toBeGreaterThan(0);
+  });
 });
 
 describe('bad records', () => {
