@@ -48,14 +48,14 @@ export async function createApp(
   const metrics = new Metrics();
   const log = config.auditLog === undefined ? undefined : await AuditLog.open(config.auditLog);
   const onRefusedConnection: OnRefused = ({ statusCode: status, code, address, requestId }) => {
-    metrics.refused(code);
+    metrics.refused(code, status);
     void log?.append({
       ...{ event: 'request', request_id: requestId, status, code, principal: 'anonymous' },
       ...(address === undefined ? {} : { address }),
     });
   };
   const onRefusal: OnRefusal = (request, { statusCode, code }) => {
-    metrics.refused(code);
+    metrics.refused(code, statusCode);
     void log?.append(eventOf(request, statusCode, code));
   };
   const app = fastify({

@@ -83,6 +83,26 @@ describe('the monitoring', () => {
     }
   });
 
+  it('alerts on the growth of counters whose series are there from the start, at 0', () => {
+    const selectors = rules.flatMap(({ expr }) => [
+      ...expr.matchAll(/\b(?:rate|increase)\((vbo_\w+)(?:\{([^}]*)\})?\[/g),
+    ]);
+    const counters = selectors.filter(([, name]) => known.get(name!) === 'counter');
+    expect(counters.length).toBeGreaterThanOrEqual(5);
+    for (const [selector, name, labels = ''] of counters) {
+      const series = text.metrics.split('\n').filter((line) => new RegExp(`^${name}[{ ]`).test(line));
+      const wanted = labels.split(',').map((label) => label.trim());
+      expect(
+        series.filter((line) => wanted.every((label) => line.includes(label))),
+        selector,
+      ).not.toEqual([]);
+      expect(
+        series.every((line) => line.endsWith(' 0')),
+        selector,
+      ).toBe(true);
+    }
+  });
+
   it('shows every metric of the service’s own somewhere', () => {
     const shown = new Set(
       dashboard.panels.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => metricsOf(expr))),

@@ -17,6 +17,10 @@ afterAll(async () => {
   await optimizer.close();
 });
 
+app.get('/defect', async () => {
+  throw new Error('a defect of the test');
+});
+
 const scrape = async (): Promise<string> => (await app.inject({ url: '/metrics' })).body;
 const sampleOf = (text: string, series: string): number =>
   Number(
@@ -66,6 +70,13 @@ describe('/metrics', () => {
     expect(sampleOf(text, 'vbo_http_refusals_total{code="VBO_ERR_ARGUMENT"}')).toBe(1);
   });
 
+  it('counts what is answered by 500', async () => {
+    await app.inject({ url: '/nowhere' });
+    expect(sampleOf(await scrape(), 'vbo_http_internal_errors_total')).toBe(0);
+    expect((await app.inject({ url: '/defect' })).statusCode).toBe(500);
+    expect(sampleOf(await scrape(), 'vbo_http_internal_errors_total')).toBe(1);
+  });
+
   it('calls counters, and nothing else, a total', async () => {
     const kinds = [...(await scrape()).matchAll(/^# TYPE (vbo_(?!nodejs_|process_)\S+) (\w+)$/gm)];
     expect(kinds.length).toBe(Object.keys(METRICS).length);
@@ -79,8 +90,9 @@ describe('/metrics', () => {
       async () => (await app.inject({ url: `/api/v1/runs/${id}` })).json(),
       ({ state }) => state !== 'running',
     );
-    const text = await until(scrape, (t) => t.includes('vbo_runs_ended_total{'));
-    expect(sampleOf(text, 'vbo_runs_ended_total{kind="tune",state="completed"}')).toBe(1);
+    const completed = 'vbo_runs_ended_total{kind="tune",state="completed"}';
+    const text = await until(scrape, (t) => sampleOf(t, completed) > 0);
+    expect(sampleOf(text, completed)).toBe(1);
     expect(sampleOf(text, 'vbo_gain_over_default_ratio{database="null"}')).toBeGreaterThan(0);
   });
 });

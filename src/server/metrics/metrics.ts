@@ -3,9 +3,12 @@ import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
 import type { Gate } from '../gate.js';
 import type { Run } from '../runs/run.js';
 import type { Runs } from '../runs/runs.js';
+import { RUN_STATES } from '../schemas/runs.js';
 import { DurationHistogram } from './duration-histogram.js';
 import { gainOf } from './gain.js';
 import { METRICS } from './names.js';
+
+const KINDS = ['ingest', 'tune'] as const;
 
 /** What the gauges are read from when somebody asks. */
 export interface Sources {
@@ -21,6 +24,7 @@ export class Metrics {
   readonly #requestSeconds = new DurationHistogram(METRICS.requestSeconds);
   readonly #algorithmSeconds = new DurationHistogram(METRICS.algorithmSeconds);
   readonly #refusals: Counter<'code'>;
+  readonly #internalErrors: Counter;
   readonly #runsEnded: Counter<'kind' | 'state'>;
   readonly #batches: Counter<'outcome'>;
   readonly #vectors: Counter<'outcome'>;
@@ -34,13 +38,17 @@ export class Metrics {
   constructor() {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry, prefix: 'vbo_' });
-    const { refusals, runsEnded, batches, vectors, gain } = METRICS;
+    const { refusals, internalErrors, runsEnded, batches, vectors, gain } = METRICS;
     this.#refusals = new Counter({ ...refusals, labelNames: ['code'], registers });
+    this.#internalErrors = new Counter({ ...internalErrors, registers });
     this.#runsEnded = new Counter({ ...runsEnded, labelNames: ['kind', 'state'], registers });
     this.#batches = new Counter({ ...batches, labelNames: ['outcome'], registers });
     this.#vectors = new Counter({ ...vectors, labelNames: ['outcome'], registers });
     this.#gain = new Gauge({ ...gain, labelNames: ['database'], registers });
     // Shown as 0 from the start, so that an alert on their growth sees the first one.
+    for (const kind of KINDS) {
+      for (const state of RUN_STATES) if (state !== 'running') this.#runsEnded.inc({ kind, state }, 0);
+    }
     for (const outcome of ['success', 'failure']) this.#batches.inc({ outcome }, 0);
     for (const outcome of ['acknowledged', 'rejected']) this.#vectors.inc({ outcome }, 0);
   }
@@ -103,8 +111,9 @@ export class Metrics {
     return this.#algorithmSeconds.series({ algorithm });
   }
 
-  refused(code: string): void {
+  refused(code: string, status: number): void {
     this.#refusals.inc({ code });
+    if (status === 500) this.#internalErrors.inc();
   }
 
   /** Adds what a run has done since it was last heard. */
@@ -146,7 +155,7 @@ export class Metrics {
     new Gauge({
       ...{ ...METRICS.runs, labelNames: ['kind'], registers },
       collect() {
-        for (const kind of ['ingest', 'tune'] as const) {
+        for (const kind of KINDS) {
           this.set({ kind }, runs.active().filter((run) => run.facts.kind === kind).length);
         }
       },

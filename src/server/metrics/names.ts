@@ -5,6 +5,7 @@ export const METRICS = {
     help: 'Time from a request’s headers to the end of its answer, by route and status',
   },
   refusals: { name: 'vbo_http_refusals_total', help: 'Requests that were answered by an error, by code' },
+  internalErrors: { name: 'vbo_http_internal_errors_total', help: 'Requests that were answered by 500' },
   algorithmSeconds: {
     name: 'vbo_algorithm_duration_seconds',
     help: 'Time of the calculation alone, by algorithm',
