@@ -24,6 +24,8 @@ export interface Progress {
   latencyMs: { p50: number; p95: number };
   /** Attempts beyond the first for a batch. */
   retries: number;
+  /** Attempts that failed, whether the batch was tried again or not. */
+  failures: number;
   /** The set-point in force. */
   setting: Setting;
   /** Why it is in force. */
@@ -75,7 +77,7 @@ export class ProgressReporter {
   /** Reports if it is time to; at once if `isLast`. */
   update(nowMs: number, decision: Decision, isLast = false): void {
     if (nowMs - this.#window.at(-1)!.atMs < INTERVAL_MS && !isLast) return;
-    const { items, acknowledged, rejected, latencies, retries } = this.#tally;
+    const { items, acknowledged, rejected, latencies, retries, failures } = this.#tally;
     const latencyMs = { p50: latencies.percentile(0.5), p95: latencies.percentile(0.95) };
     this.#observe(nowMs, Math.max(WINDOW_MS, 2 * latencyMs.p95));
     const total = this.#source.count;
@@ -90,6 +92,7 @@ export class ProgressReporter {
       batches: latencies.count,
       latencyMs,
       retries,
+      failures,
       setting: { batchSize: decision.batchSize, concurrency: decision.concurrency },
       reason: decision.reason,
       elapsedMs: nowMs - this.#startMs,

@@ -18,6 +18,8 @@ export class Tally {
   rejected = 0;
   /** Attempts beyond the first for a batch. */
   retries = 0;
+  /** Attempts that failed, whether the batch was tried again or not. */
+  failures = 0;
   bytesSent = 0;
   readonly rejectedByCode: Partial<Record<ErrorCode, number>> = {};
   readonly latencies = new LatencyHistogram();
@@ -28,9 +30,10 @@ export class Tally {
     this.rejectedByCode[code] = (this.rejectedByCode[code] ?? 0) + 1;
   }
 
-  /** Notes how long an attempt took that succeeded. */
+  /** Notes an attempt: how long it took, or that it failed. */
   readonly observe = ({ outcome, startMs, endMs }: BatchSample): void => {
     if (outcome === 'ok') this.latencies.add(endMs - startMs);
+    else this.failures++;
   };
 
   /** Notes the set-point in force if it is not the last one noted. */

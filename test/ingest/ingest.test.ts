@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../src/control/virtual-clock.js';
 import { VectorBatchError } from '../../src/core/errors.js';
-import type { RejectedRecord } from '../../src/ingest/ports.js';
+import type { Batch, RejectedRecord } from '../../src/ingest/ports.js';
 import type { Progress } from '../../src/ingest/progress.js';
-import { accept, acceptAfter, error, kernels, load, TestSink, TestSource } from './support.js';
+import { type Answer, accept, acceptAfter, error, kernels, load, TestSink, TestSource } from './support.js';
 
 const clock = () => new VirtualClock();
 let folder: string;
@@ -386,6 +386,28 @@ describe('a sink in trouble', () => {
     expect(views[0]![36]).toBe(10);
     release();
     await new Promise(setImmediate);
+  });
+
+  it('has each of its failures counted, also those that are not tried again', async () => {
+    const failuresOf = async (answer: Answer, rows: number): Promise<number> => {
+      const time = clock();
+      let last: Progress | undefined;
+      await load(time, new TestSource({ rows }), new TestSink(time, answer), {
+        fixed: { batchSize: 4, concurrency: 1 },
+        maxAttempts: 3,
+        onProgress: (progress) => {
+          last = progress;
+        },
+      });
+      return last!.failures;
+    };
+    const without3 = (kind: 'permanent' | 'shrink') => (batch: Batch) =>
+      batch.ids.includes(3) ? { kind, error: error('no') } : accept(batch);
+    // 0 to 3, 2 and 3, 3.
+    expect(await failuresOf(without3('permanent'), 4)).toBe(3);
+    expect(await failuresOf(without3('shrink'), 4)).toBe(3);
+    expect(await failuresOf(() => ({ kind: 'fatal', error: error('401') }), 8)).toBe(1);
+    expect(await failuresOf(() => ({ kind: 'retry', error: error('reset') }), 4)).toBe(3);
   });
 
   it('that refuses for good ends the load at once', async () => {

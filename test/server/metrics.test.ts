@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/server/app.js';
 import { readServerConfig } from '../../src/server/config.js';
@@ -5,12 +7,32 @@ import { DurationHistogram } from '../../src/server/metrics/duration-histogram.j
 import { METRICS } from '../../src/server/metrics/names.js';
 import type { RunAnswer } from '../../src/server/schemas/runs.js';
 import { VectorBatchOptimizer } from '../../src/vector-batch-optimizer.js';
+import { npyHeader } from '../cli/vbo.js';
 import { BODY, CALCULATE, tempFolder, until } from './support.js';
+
+const folder = tempFolder();
+// 200 vectors, of which the first is none.
+const values = Float32Array.from({ length: 200 * 8 }, (_, i) => (i === 0 ? Number.NaN : 1 + (i % 7)));
+writeFileSync(join(folder, 'few.npy'), Buffer.concat([npyHeader(200, 8), Buffer.from(values.buffer)]));
+writeFileSync(
+  join(folder, 'slow.json'),
+  JSON.stringify({
+    sentence: 'Requests take at most 20 vectors, and 300 ms each.',
+    dimension: 8,
+    rows: 200,
+    cost: { fixedMs: 300, perVectorMs: 0, superLinearMs: 0, sigma: 0, kappa: 0 },
+    limits: { maxRows: 20, tells: true },
+  }),
+);
 
 const optimizer = await VectorBatchOptimizer.create({ threads: 0 });
 const app = await createApp(
   optimizer,
-  readServerConfig({ VBO_ALLOWED_SINKS: 'null://', VBO_RUN_DIRECTORY: tempFolder() }),
+  readServerConfig({
+    VBO_ALLOWED_SOURCES: folder,
+    VBO_ALLOWED_SINKS: `null://,sim://${folder}`,
+    VBO_RUN_DIRECTORY: join(folder, 'runs'),
+  }),
 );
 afterAll(async () => {
   await app.close();
@@ -22,6 +44,8 @@ app.get('/defect', async () => {
 });
 
 const scrape = async (): Promise<string> => (await app.inject({ url: '/metrics' })).body;
+const start = async (payload: object): Promise<RunAnswer> =>
+  (await app.inject({ method: 'POST', url: '/api/v1/runs', payload })).json();
 const sampleOf = (text: string, series: string): number =>
   Number(
     text
@@ -83,9 +107,54 @@ describe('/metrics', () => {
     for (const [, name, kind] of kinds) expect(kind === 'counter', name).toBe(name!.endsWith('_total'));
   });
 
+  it('shows a load while it runs and what it has come to', async () => {
+    const { id } = await start({
+      kind: 'ingest',
+      source: 'few.npy',
+      sink: `sim://${folder}/slow.json`,
+      fixed: { batch_size: 40, concurrency: 1 },
+    });
+    const done = 'vbo_vectors_total{outcome="acknowledged"}';
+    const succeeded = 'vbo_batches_total{outcome="success"}';
+    // Between a request's answer and the ledger's entry of its rows there is a moment.
+    const under = await until(
+      scrape,
+      (text) => sampleOf(text, done) >= 60 && sampleOf(text, done) === 20 * sampleOf(text, succeeded),
+    );
+    const ofRun = (name: string, labels = '') => sampleOf(under, `${name}{run="${id}"${labels}}`);
+    expect(sampleOf(under, 'vbo_runs{kind="ingest"}')).toBe(1);
+    // Of 40 rows the database refuses, and says that it takes 20.
+    expect(ofRun('vbo_run_batch_size')).toBe(20);
+    expect(ofRun('vbo_run_concurrency')).toBe(1);
+    expect(sampleOf(under, 'vbo_batches_total{outcome="failure"}')).toBe(1);
+    // A request takes 300 ms, and on a busy machine somewhat more.
+    expect(ofRun('vbo_run_batch_latency_seconds', ',quantile="0.5"')).toBeGreaterThan(0.29);
+    expect(ofRun('vbo_run_batch_latency_seconds', ',quantile="0.95"')).toBeLessThan(1);
+    const rate = ofRun('vbo_run_vectors_per_second');
+    expect(rate).toBeGreaterThan(10);
+    expect(rate).toBeLessThan(20 / 0.29);
+    expect(ofRun('vbo_run_eta_seconds')).toBeCloseTo((199 - sampleOf(under, done)) / rate, 6);
+
+    const completed = 'vbo_runs_ended_total{kind="ingest",state="completed"}';
+    const after = await until(scrape, (text) => sampleOf(text, completed) > 0);
+    expect(sampleOf(after, done)).toBe(199);
+    expect(sampleOf(after, 'vbo_vectors_total{outcome="rejected"}')).toBe(1);
+    expect(sampleOf(after, succeeded)).toBe(10);
+    expect(sampleOf(after, 'vbo_batches_total{outcome="failure"}')).toBe(1);
+    expect(sampleOf(after, 'vbo_runs{kind="ingest"}')).toBe(0);
+    expect(after).not.toContain(id);
+  });
+
+  it('counts a load that fails', async () => {
+    const failed = 'vbo_runs_ended_total{kind="ingest",state="failed"}';
+    expect(sampleOf(await scrape(), failed)).toBe(0);
+    await start({ kind: 'ingest', source: 'few.npy', sink: `sim://${folder}/absent.json` });
+    const text = await until(scrape, (t) => sampleOf(t, failed) > 0);
+    expect(sampleOf(text, failed)).toBe(1);
+  });
+
   it('tells how runs end, and what a tuning gained', async () => {
-    const payload = { kind: 'tune', sink: 'null://', dimension: 8, budget_ms: 200 };
-    const { id } = (await app.inject({ method: 'POST', url: '/api/v1/runs', payload })).json();
+    const { id } = await start({ kind: 'tune', sink: 'null://', dimension: 8, budget_ms: 200 });
     await until<RunAnswer>(
       async () => (await app.inject({ url: `/api/v1/runs/${id}` })).json(),
       ({ state }) => state !== 'running',

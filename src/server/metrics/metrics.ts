@@ -32,7 +32,7 @@ export class Metrics {
   /** What of each run's progress has been counted already. */
   readonly #counted = new WeakMap<
     Run,
-    { batches: number; retries: number; done: number; rejected: number }
+    { batches: number; failures: number; acknowledged: number; rejected: number }
   >();
 
   constructor() {
@@ -121,14 +121,14 @@ export class Metrics {
     const { kind } = run.facts;
     const { progress } = run;
     if (!progress || kind !== 'ingest') return;
-    const { batches = 0, retries = 0, rejected = 0, done } = progress;
-    const before = this.#counted.get(run) ?? { batches: 0, retries: 0, done: 0, rejected: 0 };
-    this.#batches.inc({ outcome: 'success' }, Math.max(0, batches - before.batches));
-    this.#batches.inc({ outcome: 'failure' }, Math.max(0, retries - before.retries));
-    const acknowledged = done - rejected - (before.done - before.rejected);
-    this.#vectors.inc({ outcome: 'acknowledged' }, Math.max(0, acknowledged));
-    this.#vectors.inc({ outcome: 'rejected' }, Math.max(0, rejected - before.rejected));
-    this.#counted.set(run, { batches, retries, done, rejected });
+    const { batches = 0, failures = 0, rejected = 0, resumed_from: resumedFrom = 0, done } = progress;
+    const acknowledged = done - rejected - resumedFrom;
+    const before = this.#counted.get(run) ?? { batches: 0, failures: 0, acknowledged: 0, rejected: 0 };
+    this.#batches.inc({ outcome: 'success' }, batches - before.batches);
+    this.#batches.inc({ outcome: 'failure' }, failures - before.failures);
+    this.#vectors.inc({ outcome: 'acknowledged' }, acknowledged - before.acknowledged);
+    this.#vectors.inc({ outcome: 'rejected' }, rejected - before.rejected);
+    this.#counted.set(run, { batches, failures, acknowledged, rejected });
   }
 
   ended(run: Run): void {

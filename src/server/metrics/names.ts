@@ -28,7 +28,7 @@ export const METRICS = {
   runsEnded: { name: 'vbo_runs_ended_total', help: 'Loads and tunings that ended, by kind and how' },
   batches: {
     name: 'vbo_batches_total',
-    help: 'Requests to databases, by outcome: success, or failure (and tried again)',
+    help: 'Requests to databases, by outcome: success or failure, tried again or not',
   },
   vectors: { name: 'vbo_vectors_total', help: 'Vectors that were acknowledged or rejected' },
   runBatchSize: { name: 'vbo_run_batch_size', help: 'Vectors per request that a run uses now' },

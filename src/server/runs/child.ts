@@ -75,6 +75,8 @@ async function ingest(optimizer: VectorBatchOptimizer, task: RunTask & { kind: '
           rejected,
           batches,
           retries: progress.retries,
+          failures: progress.failures,
+          resumed_from: resumedFrom,
           vectors_per_second: progress.vectorsPerSecond,
           ...(batches > 0 ? { latency_ms: latencyMs } : {}),
           setting: wireSetting(progress.setting),
