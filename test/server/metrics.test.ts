@@ -5,6 +5,7 @@ import { createApp } from '../../src/server/app.js';
 import { readServerConfig } from '../../src/server/config.js';
 import { DurationHistogram } from '../../src/server/metrics/duration-histogram.js';
 import { METRICS } from '../../src/server/metrics/names.js';
+import { RECORD_EXAMPLE } from '../../src/server/schemas/record.js';
 import type { RunAnswer } from '../../src/server/schemas/runs.js';
 import { VectorBatchOptimizer } from '../../src/vector-batch-optimizer.js';
 import { npyHeader } from '../cli/vbo.js';
@@ -85,12 +86,22 @@ describe('/metrics', () => {
   it('counts requests by route and status, and times the calculation alone', async () => {
     await app.inject({ method: 'POST', url: CALCULATE, payload: BODY });
     await app.inject({ method: 'POST', url: CALCULATE, payload: {} });
+    for (const [route, payload] of [
+      ['optimize-layout', { vectors: [[1, 2]], batch_size: 1 }],
+      ['train', { records: [RECORD_EXAMPLE] }],
+    ] as const) {
+      const url = `/api/v1/batch-optimization/${route}`;
+      expect((await app.inject({ method: 'POST', url, payload })).statusCode).toBe(200);
+    }
     const text = await scrape();
     const series =
       'vbo_http_request_duration_seconds_count{method="POST",route="/api/v1/batch-optimization/calculate-size"';
     expect(sampleOf(text, `${series},status="200"}`)).toBe(1);
     expect(sampleOf(text, `${series},status="400"}`)).toBe(1);
     expect(sampleOf(text, 'vbo_algorithm_duration_seconds_count{algorithm="calculate-size"}')).toBe(1);
+    for (const algorithm of ['optimize-layout', 'train']) {
+      expect(sampleOf(text, `vbo_algorithm_duration_seconds_count{algorithm="${algorithm}"}`)).toBe(1);
+    }
     expect(sampleOf(text, 'vbo_http_refusals_total{code="VBO_ERR_ARGUMENT"}')).toBe(1);
   });
 

@@ -12,6 +12,7 @@ import { blockStream, factsOf, messagePackHead } from '../layout/block-stream.js
 import { collectBody } from '../layout/collect.js';
 import type { LayoutFormat } from '../layout/decode.js';
 import { LayoutDecoder } from '../layout/layout-decoder.js';
+import type { Metrics } from '../metrics/metrics.js';
 import { MESSAGE_PACK, MESSAGE_PACK_TYPES } from '../plugins/encoding.js';
 import { dropBody } from '../plugins/limits.js';
 import { OptimizeLayoutBody, OptimizeLayoutQuery } from '../schemas/optimize-layout.js';
@@ -27,10 +28,12 @@ const BLOCK_PER_BODY = 4;
 export const layoutRoute: FastifyPluginAsyncTypebox<{
   optimizer: VectorBatchOptimizer;
   gate: Gate;
+  metrics: Metrics;
   bodyLimitBytes: number;
-}> = async (app, { optimizer, gate, bodyLimitBytes }) => {
+}> = async (app, { optimizer, gate, metrics, bodyLimitBytes }) => {
   const decoder = new LayoutDecoder(bodyLimitBytes);
   app.addHook('onClose', () => decoder.close());
+  const observe = metrics.algorithm('optimize-layout');
 
   const collect = ({ headers }: FastifyRequest, payload: Readable) =>
     collectBody(payload, headers['content-length'], bodyLimitBytes);
@@ -69,12 +72,16 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
       const { vectors, dimension, batch_size: batchSize, encoding, layout } = wanted;
       checkSize(vectors.length / dimension, dimension, batchSize, BLOCK_PER_BODY * bodyLimitBytes);
       const answer = await gate.run(
-        () =>
-          optimizer.dimension.optimizeMemoryLayout(vectors, {
+        async () => {
+          const startMs = performance.now();
+          const made = await optimizer.dimension.optimizeMemoryLayout(vectors, {
             ...{ dimension, batchSize },
             ...(encoding === undefined ? {} : { encoding }),
             ...(layout === undefined ? {} : { layout }),
-          }),
+          });
+          observe(performance.now() - startMs);
+          return made;
+        },
         (late) => late.block.dispose(),
       );
       dropBody(request);

@@ -3,14 +3,17 @@ import { toWire } from '../../core/wire.js';
 import { PROFILES } from '../../model/profiles.js';
 import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
 import type { Gate } from '../gate.js';
+import type { Metrics } from '../metrics/metrics.js';
 import { ModelAnswer, TrainAnswer, TrainBody } from '../schemas/training.js';
 
 /** Teaching the model and asking what it was taught, under `/api/v1/batch-optimization`. */
 export const trainingRoutes: FastifyPluginAsyncTypebox<{
   optimizer: VectorBatchOptimizer;
   gate: Gate;
-}> = async (app, { optimizer, gate }) => {
+  metrics: Metrics;
+}> = async (app, { optimizer, gate, metrics }) => {
   const tags = ['model'];
+  const observe = metrics.algorithm('train');
 
   app.post(
     '/train',
@@ -23,7 +26,12 @@ export const trainingRoutes: FastifyPluginAsyncTypebox<{
       },
     },
     async ({ body }) => {
-      const report = await gate.run(() => optimizer.batchSize.trainPerformanceModel(body.records));
+      const report = await gate.run(async () => {
+        const startMs = performance.now();
+        const made = await optimizer.batchSize.trainPerformanceModel(body.records);
+        observe(performance.now() - startMs);
+        return made;
+      });
       return toWire(report) as TrainAnswer;
     },
   );
