@@ -133,7 +133,7 @@ export async function createApp(
   const optimization = { prefix: '/api/v1/batch-optimization', optimizer };
   await app.register(healthRoutes, { isStopping: () => isStopping });
   await app.register(batchOptimization, { ...optimization, metrics });
-  await app.register(layoutRoute, { ...optimization, gate, metrics, bodyLimitBytes: config.bodyLimitBytes });
+  await app.register(layoutRoute, { ...optimization, gate, metrics, config });
   await app.register(trainingRoutes, { ...optimization, gate, metrics });
   await app.register(historyRoutes, { prefix: '/api/v1/history', history, gate });
   await app.register(runRoutes, { prefix: '/api/v1/runs', runs });

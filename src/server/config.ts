@@ -42,12 +42,14 @@ export const VARIABLES = [
   {
     name: 'VBO_REQUEST_TIMEOUT',
     default: '30s',
-    meaning: 'Time for a request to arrive, for its work, and for a reader to take more of an answer',
+    meaning:
+      'Time for a request to arrive, for its work, waiting included, and for a reader to take more of an answer',
   },
   {
     name: 'VBO_QUEUE_LIMIT',
     default: '32',
-    meaning: 'Heavy requests that may wait for the pool; more are answered by 503',
+    meaning:
+      'Heavy requests that may wait for the pool, and as many bodies to be decoded; more are answered by 503',
   },
   {
     name: 'VBO_MAX_CONNECTIONS',

@@ -11,7 +11,7 @@ export class Gate {
   readonly #running: number;
   readonly #queueLimit: number;
   readonly #timeoutMs: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
   #active = 0;
 
   constructor(options: { running: number; queueLimit: number; timeoutMs: number }) {
@@ -25,49 +25,58 @@ export class Gate {
   }
 
   get queued(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   /**
-   * Runs `work` when it is its turn. What takes too long is answered, but keeps its place until it has ended: kernels
-   * cannot be stopped half-way. `discard` gets its result then.
+   * Runs `work` when it is its turn. What takes too long, waiting included, is answered: if it still waits it is never
+   * begun; if it runs it keeps its place until it has ended, for kernels cannot be stopped half-way, and `discard` gets
+   * its result then.
    * @throws HttpError 503 when too many wait, VBO_ERR_TIMEOUT
    */
   async run<T>(work: () => Promise<T>, discard: (result: T) => void = () => {}): Promise<T> {
-    if (this.#active >= this.#running) {
-      if (this.#waiting.length >= this.#queueLimit) {
-        throw new HttpError('VBO_HTTP_BUSY', `${this.#waiting.length} requests are waiting already.`, {
-          retryAfterSeconds: RETRY_AFTER_SECONDS,
-        });
-      }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else this.#active++;
-    const result = work().finally(() => {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#active--;
+    const isFree = this.#active < this.#running;
+    if (!isFree && this.#waiting.size >= this.#queueLimit) {
+      const message = `${this.#waiting.size} requests are waiting already.`;
+      throw new HttpError('VBO_HTTP_BUSY', message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    }
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      const begin = () => {
+        this.#occupy(work).then(
+          (result) => {
+            clearTimeout(timer);
+            if (isLate) discard(result);
+            else resolve(result);
+          },
+          (error) => {
+            clearTimeout(timer);
+            reject(error);
+          },
+        );
+      };
+      const timer = setTimeout(() => {
+        isLate = true;
+        this.#waiting.delete(begin);
+        reject(new VectorBatchError('VBO_ERR_TIMEOUT', `The work took longer than ${this.#timeoutMs} ms.`));
+      }, this.#timeoutMs);
+      if (isFree) begin();
+      else this.#waiting.add(begin);
     });
-    return withTimeout(result, this.#timeoutMs, discard);
   }
-}
 
-function withTimeout<T>(result: Promise<T>, timeoutMs: number, discard: (result: T) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      reject(new VectorBatchError('VBO_ERR_TIMEOUT', `The work took longer than ${timeoutMs} ms.`));
-    }, timeoutMs);
-    result.then(
-      (value) => {
-        clearTimeout(timer);
-        if (isLate) discard(value);
-        else resolve(value);
-      },
-      (error) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
-  });
+  /** Holds a place for as long as the work takes, and then lets the next in. */
+  async #occupy<T>(work: () => Promise<T>): Promise<T> {
+    this.#active++;
+    try {
+      return await work();
+    } finally {
+      this.#active--;
+      const [next] = this.#waiting;
+      if (next) {
+        this.#waiting.delete(next);
+        next();
+      }
+    }
+  }
 }

@@ -9,7 +9,7 @@ import { RECORD_EXAMPLE } from '../../src/server/schemas/record.js';
 import type { RunAnswer } from '../../src/server/schemas/runs.js';
 import { VectorBatchOptimizer } from '../../src/vector-batch-optimizer.js';
 import { npyHeader } from '../cli/vbo.js';
-import { BODY, CALCULATE, tempFolder, until } from './support.js';
+import { BODY, CALCULATE, sampleOf, tempFolder, until } from './support.js';
 
 const folder = tempFolder();
 // 200 vectors, of which the first is none.
@@ -47,13 +47,6 @@ app.get('/defect', async () => {
 const scrape = async (): Promise<string> => (await app.inject({ url: '/metrics' })).body;
 const start = async (payload: object): Promise<RunAnswer> =>
   (await app.inject({ method: 'POST', url: '/api/v1/runs', payload })).json();
-const sampleOf = (text: string, series: string): number =>
-  Number(
-    text
-      .split('\n')
-      .find((line) => line.startsWith(`${series} `))
-      ?.slice(series.length),
-  );
 
 describe('a histogram of durations', () => {
   it('counts each duration in every bucket that it is not above', () => {

@@ -24,6 +24,15 @@ export function writeNpy(path: string, rows: number, dimension: number): void {
   writeFileSync(path, Buffer.concat([npyHeader(rows, dimension), Buffer.from(values.buffer)]));
 }
 
+/** The value of a series in the text of `/metrics`; NaN where there is none. */
+export const sampleOf = (text: string, series: string): number =>
+  Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${series} `))
+      ?.slice(series.length),
+  );
+
 /** Asks until the answer is one to stop at. */
 export async function until<T>(
   ask: () => Promise<T>,

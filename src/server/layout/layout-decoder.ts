@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import { VectorBatchError } from '../../core/errors.js';
+import type { ServerConfig } from '../config.js';
+import { Gate } from '../gate.js';
 import { HttpError } from '../http-error.js';
 import { type DecodedLayout, decodeLayout, type LayoutFormat } from './decode.js';
 
@@ -17,16 +19,20 @@ const LEAST_HEAP_MB = 256;
 /** Decodes bodies of vectors, large ones on worker threads that are there while there is work for them. */
 export class LayoutDecoder {
   readonly #heapMb: number;
+  readonly #gate: Gate;
   #pool: Promise<Piscina> | undefined;
 
-  constructor(bodyLimitBytes: number) {
+  constructor({ bodyLimitBytes, queueLimit, requestTimeoutMs: timeoutMs }: ServerConfig) {
     this.#heapMb = Math.max(LEAST_HEAP_MB, (HEAP_MB_PER_BODY_MB * bodyLimitBytes) / 1e6);
+    this.#gate = new Gate({ running: THREADS, queueLimit, timeoutMs });
   }
 
-  /** @throws HttpError 400, VBO_ERR_POOL */
+  /** @throws HttpError 400, 503 when too many wait; VBO_ERR_POOL, VBO_ERR_TIMEOUT */
   async decode(bytes: Uint8Array, format: LayoutFormat): Promise<unknown> {
     const decoded =
-      bytes.byteLength <= INLINE_BYTES ? decodeLayout(bytes, format) : await this.#onWorker(bytes, format);
+      bytes.byteLength <= INLINE_BYTES
+        ? decodeLayout(bytes, format)
+        : await this.#gate.run(() => this.#onWorker(bytes, format));
     if ('body' in decoded) return decoded.body;
     const { message, ...problem } = decoded.problem;
     if (message !== undefined) throw new HttpError('VBO_HTTP_BAD_REQUEST', message);

@@ -6,6 +6,7 @@ import { MAX_BATCH_SIZE, MAX_DIMENSION } from '../../core/limits.js';
 import { formatBytes, formatCount } from '../../core/units.js';
 import { strideBytesOf } from '../../optimizer/memory-layout.js';
 import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
+import type { ServerConfig } from '../config.js';
 import type { Gate } from '../gate.js';
 import { HttpError } from '../http-error.js';
 import { blockStream, factsOf, messagePackHead } from '../layout/block-stream.js';
@@ -29,9 +30,10 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
   optimizer: VectorBatchOptimizer;
   gate: Gate;
   metrics: Metrics;
-  bodyLimitBytes: number;
-}> = async (app, { optimizer, gate, metrics, bodyLimitBytes }) => {
-  const decoder = new LayoutDecoder(bodyLimitBytes);
+  config: ServerConfig;
+}> = async (app, { optimizer, gate, metrics, config }) => {
+  const { bodyLimitBytes } = config;
+  const decoder = new LayoutDecoder(config);
   app.addHook('onClose', () => decoder.close());
   const observe = metrics.algorithm('optimize-layout');
 
