@@ -36,7 +36,7 @@ export const VARIABLES = [
   {
     name: 'VBO_RATE_LIMIT',
     default: '0',
-    meaning: 'Requests per minute and credential (or address); 0: no limit',
+    meaning: 'Requests per minute and credential, or address where none is valid; 0: no limit',
   },
   { name: 'VBO_BODY_LIMIT', default: '16MB', meaning: 'Largest request body' },
   {

@@ -4,6 +4,7 @@ import { hasCredentials, type ServerConfig } from '../config.js';
 import { HttpError } from '../http-error.js';
 import { LOCAL, may, type Principal, type Scope } from '../scopes.js';
 import { tokenVerifier } from '../tokens.js';
+import type { CountRefusal } from './limits.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -20,8 +21,15 @@ declare module 'fastify' {
 
 const LONGEST_CREDENTIAL = 8192;
 
-/** Finds out who calls and whether the route's scope is among theirs. Without credentials configured everybody is local. */
-export async function authenticate(app: FastifyInstance, config: ServerConfig): Promise<void> {
+/**
+ * Finds out who calls and whether the route's scope is among theirs. Without credentials configured everybody is local.
+ * What is refused is counted: whoever tries out keys is soon told to wait.
+ */
+export async function authenticate(
+  app: FastifyInstance,
+  config: ServerConfig,
+  countRefusal?: CountRefusal,
+): Promise<void> {
   app.decorateRequest('principal', undefined);
   if (!hasCredentials(config)) {
     app.addHook('onRequest', (request, _reply, done) => {
@@ -34,15 +42,20 @@ export async function authenticate(app: FastifyInstance, config: ServerConfig): 
   app.addHook('onRequest', async (request) => {
     const scope = request.routeOptions.config.scope ?? 'any';
     if (scope === 'nothing') return;
-    const credential = credentialOf(request);
-    const principal =
-      credential.kind === 'key'
-        ? principalOfKey(config.apiKeys, credential.text)
-        : await verify?.(credential.text);
-    if (!principal) throw unauthorized('The credential is not valid.');
-    request.principal = principal;
-    if (scope !== 'any' && !may(principal, scope)) {
-      throw new HttpError('VBO_HTTP_FORBIDDEN', `The credential does not have the scope ${scope}.`);
+    try {
+      const credential = credentialOf(request);
+      const principal =
+        credential.kind === 'key'
+          ? principalOfKey(config.apiKeys, credential.text)
+          : await verify?.(credential.text);
+      if (!principal) throw unauthorized('The credential is not valid.');
+      request.principal = principal;
+      if (scope !== 'any' && !may(principal, scope)) {
+        throw new HttpError('VBO_HTTP_FORBIDDEN', `The credential does not have the scope ${scope}.`);
+      }
+    } catch (refusal) {
+      await countRefusal?.(request);
+      throw refusal;
     }
   });
 }

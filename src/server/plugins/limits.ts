@@ -18,32 +18,47 @@ export function dropBody(request: FastifyRequest): void {
   RESERVED.get(request)?.();
 }
 
+/** Counts a request that is refused before its route is reached. @throws HttpError 429 */
+export type CountRefusal = (request: FastifyRequest) => Promise<void>;
+
 /**
- * Rate limit per credential, and a bound on the memory that all bodies take together. A service that stops begins no more
- * work: there all of it is a POST.
+ * Rate limit per credential, or per address where there is none that is valid. Before the authentication, which is to
+ * hand what it refuses to the function returned; undefined where there is no limit.
  */
-export async function limit(
+export async function limitRate(
   app: FastifyInstance,
-  config: ServerConfig,
-  isStopping: () => boolean,
-): Promise<void> {
-  boundBodies(app, config.bodyLimitBytes, isStopping);
-  if (config.rateLimitPerMinute === 0) return;
+  { rateLimitPerMinute: max }: ServerConfig,
+): Promise<CountRefusal | undefined> {
+  if (max === 0) return undefined;
+  const tooMany = (ttlMs: number) =>
+    new HttpError('VBO_HTTP_RATE_LIMIT', `More than ${max} requests in a minute.`, {
+      retryAfterSeconds: Math.ceil(ttlMs / 1000),
+    });
   const { default: rateLimit } = await import('@fastify/rate-limit');
   await app.register(rateLimit, {
-    max: config.rateLimitPerMinute,
+    max,
     timeWindow: 60_000,
     keyGenerator: ({ principal, ip }) =>
       principal === undefined || principal.id === 'local' ? ip : principal.id,
     allowList: ({ routeOptions }) => routeOptions.config.scope === 'nothing',
-    errorResponseBuilder: (_request, { max, ttl }) =>
-      new HttpError('VBO_HTTP_RATE_LIMIT', `More than ${max} requests in a minute.`, {
-        retryAfterSeconds: Math.ceil(ttl / 1000),
-      }),
+    errorResponseBuilder: (_request, { ttl }) => tooMany(ttl),
   });
+  const count = app.createRateLimit();
+  return async (request) => {
+    const counted = await count(request);
+    if (!counted.isAllowed && counted.isExceeded) throw tooMany(counted.ttl);
+  };
 }
 
-function boundBodies(app: FastifyInstance, bodyLimitBytes: number, isStopping: () => boolean): void {
+/**
+ * A bound on the memory that all bodies take together. A service that stops begins no more work: there all of it is a
+ * POST. After the authentication.
+ */
+export function boundBodies(
+  app: FastifyInstance,
+  { bodyLimitBytes }: ServerConfig,
+  isStopping: () => boolean,
+): void {
   const mostBytes = BODIES * bodyLimitBytes;
   let reservedBytes = 0;
   app.addHook('onRequest', (request, reply, done) => {
