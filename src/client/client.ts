@@ -1,13 +1,15 @@
 import { decode, encode } from '@msgpack/msgpack';
 import { systemClock } from '../core/clock.js';
+import { Random } from '../core/random.js';
 import type { AdaptDimensionAnswer, AdaptDimensionBody } from '../server/schemas/adapt-dimension.js';
 import type { CalculateSizeAnswer, CalculateSizeBody } from '../server/schemas/calculate-size.js';
-import type { AppendAnswer, HistoryAnswer } from '../server/schemas/history.js';
+import type { HealthAnswer } from '../server/schemas/health.js';
+import type { AppendAnswer, HistoryAnswer, HistoryQuery } from '../server/schemas/history.js';
 import type {
   OptimizeConcurrencyAnswer,
   OptimizeConcurrencyBody,
 } from '../server/schemas/optimize-concurrency.js';
-import type { OptimizeLayoutAnswer } from '../server/schemas/optimize-layout.js';
+import type { OptimizeLayoutAnswer, OptimizeLayoutBody } from '../server/schemas/optimize-layout.js';
 import type { OptimizeStrategyAnswer, OptimizeStrategyBody } from '../server/schemas/optimize-strategy.js';
 import type { ExecutionRecord } from '../server/schemas/record.js';
 import type { RunAnswer, RunEvent, RunList, StartRunBody } from '../server/schemas/runs.js';
@@ -35,7 +37,7 @@ export interface CallOptions {
 }
 
 export interface HistoryFilter {
-  databaseType?: string;
+  databaseType?: NonNullable<HistoryQuery['database_type']>;
   vectorDimension?: number;
   sinceMs?: number;
   /** Default 100. */
@@ -43,9 +45,9 @@ export interface HistoryFilter {
 }
 
 export interface LayoutOptions {
-  batchSize: number;
-  encoding?: string;
-  layout?: 'rows' | 'blocks';
+  batchSize: OptimizeLayoutBody['batch_size'];
+  encoding?: NonNullable<OptimizeLayoutBody['encoding']>;
+  layout?: NonNullable<OptimizeLayoutBody['layout']>;
   /** Needed where all vectors come in one Float32Array. */
   dimension?: number;
 }
@@ -73,9 +75,11 @@ interface Request {
 export class Client {
   readonly #options: ClientOptions;
   readonly #origin: string;
+  readonly #random: Random;
 
   constructor(options: ClientOptions = {}) {
     this.#options = options;
+    this.#random = new Random(options.seed ?? Math.floor(Math.random() * Number.MAX_SAFE_INTEGER));
     const own = (globalThis as { location?: { origin: string } }).location?.origin;
     this.#origin = (options.url ?? own ?? DEFAULT_URL).replace(/\/+$/, '');
   }
@@ -117,7 +121,7 @@ export class Client {
     return decode(new Uint8Array(await response.arrayBuffer())) as OptimizeLayoutAnswer;
   }
 
-  train(records: readonly object[], options?: CallOptions): Promise<TrainAnswer> {
+  train(records: readonly ExecutionRecord[], options?: CallOptions): Promise<TrainAnswer> {
     return this.#post(`${OPTIMIZATION}/train`, { records }, options);
   }
 
@@ -180,19 +184,19 @@ export class Client {
       } catch (error) {
         if (options.signal?.aborted) throw error;
       }
-      const delayMs = retryDelayMs(this.#options, failures, undefined);
+      const delayMs = retryDelayMs(this.#options, this.#random, failures, undefined);
       if (delayMs === undefined)
         throw new ServiceError(0, 'VBO_CLIENT_STREAM', 'The stream of events broke off.');
       await systemClock.sleep(delayMs, options.signal);
     }
   }
 
-  health(options?: CallOptions): Promise<{ status: string }> {
+  health(options?: CallOptions): Promise<HealthAnswer> {
     return this.#get('/health', options);
   }
 
   /** Rejects with a {@link ServiceError} of status 503 while the service shuts down. */
-  ready(options?: CallOptions): Promise<{ status: string }> {
+  ready(options?: CallOptions): Promise<HealthAnswer> {
     return this.#get('/ready', options);
   }
 
@@ -252,7 +256,7 @@ export class Client {
       // Whether a POST that broke off was carried out nobody knows; one that was refused was not.
       const mayRepeat = response ? response.status === 429 || response.status === 503 : method === 'GET';
       const retryAfter = response?.headers.get('retry-after') ?? undefined;
-      const delayMs = mayRepeat ? retryDelayMs(this.#options, failures, retryAfter) : undefined;
+      const delayMs = mayRepeat ? retryDelayMs(this.#options, this.#random, failures, retryAfter) : undefined;
       if (delayMs === undefined) {
         throw response
           ? await ServiceError.of(response)

@@ -1,6 +1,7 @@
 export type { AdaptDimensionAnswer, AdaptDimensionBody } from '../server/schemas/adapt-dimension.js';
 export type { CalculateSizeAnswer, CalculateSizeBody } from '../server/schemas/calculate-size.js';
 export type { ErrorAnswer, Problem } from '../server/schemas/common.js';
+export type { HealthAnswer } from '../server/schemas/health.js';
 export type { AppendAnswer, HistoryAnswer } from '../server/schemas/history.js';
 export type {
   OptimizeConcurrencyAnswer,

@@ -1,4 +1,4 @@
-import { Random } from '../core/random.js';
+import type { Random } from '../core/random.js';
 
 export interface RetryOptions {
   /** Attempts beyond the first. Default 4. */
@@ -7,7 +7,7 @@ export interface RetryOptions {
   retryDelayMs?: number;
   /** No pause is longer, ms, unless the service asks for more by Retry-After. Default 5000. */
   maxRetryDelayMs?: number;
-  /** Seed of what is drawn at random. Default 1. */
+  /** Seed of what is drawn at random, for the same pauses again. Default: another for every client. */
   seed?: number;
 }
 
@@ -22,6 +22,7 @@ const DEFAULT_MAX_DELAY_MS = 5000;
  */
 export function retryDelayMs(
   options: RetryOptions,
+  random: Random,
   failures: number,
   retryAfter: string | undefined,
 ): number | undefined {
@@ -30,7 +31,6 @@ export function retryDelayMs(
     options.maxRetryDelayMs ?? DEFAULT_MAX_DELAY_MS,
     (options.retryDelayMs ?? DEFAULT_DELAY_MS) * 2 ** failures,
   );
-  const drawn = new Random((options.seed ?? 1) + failures).next();
   const askedMs = 1000 * Number(retryAfter);
-  return Math.max(pauseMs * (0.5 + drawn / 2), Number.isFinite(askedMs) ? askedMs : 0);
+  return Math.max(pauseMs * (0.5 + random.next() / 2), Number.isFinite(askedMs) ? askedMs : 0);
 }

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Client, ServiceError } from '../../src/client/index.js';
 import { createApp } from '../../src/server/app.js';
 import { readServerConfig } from '../../src/server/config.js';
@@ -114,6 +114,12 @@ describe.each([false, true])('the client, MessagePack: %s', (messagePack) => {
     }
   });
 
+  it('knows the encodings by their names', async () => {
+    // @ts-expect-error The schema's type is the client's.
+    const wrong = client().optimizeLayout([[1, 2]], { batchSize: 1, encoding: 'int7' });
+    await expect(wrong).rejects.toMatchObject({ status: 400, details: [{ path: 'encoding' }] });
+  });
+
   it('starts a run and follows it to its end', async () => {
     const c = client();
     const run = await c.startRun({ kind: 'ingest', source: 'a.npy', sink: 'null://' });
@@ -168,6 +174,23 @@ describe('the client’s patience', () => {
     const patient = new Client({ url: busy.url, retryDelayMs: 60_000, maxRetryDelayMs: 60_000 });
     const signal = AbortSignal.timeout(50);
     await expect(patient.health({ signal })).rejects.toMatchObject({ name: 'TimeoutError' });
+    busy.server.close();
+  });
+
+  it('pauses for other times than the next client, unless both have the same seed', async () => {
+    const busy = await scripted(Array.from({ length: 99 }, () => ({ status: 503 })));
+    const pausesOf = async (seed?: number): Promise<number[]> => {
+      const timers = vi.spyOn(globalThis, 'setTimeout');
+      const options = seed === undefined ? {} : { seed };
+      const client = new Client({ url: busy.url, retryDelayMs: 8, retries: 2, ...options });
+      await expect(client.health()).rejects.toMatchObject({ status: 503 });
+      const pauses = timers.mock.calls.map(([, ms]) => ms!).filter((ms) => ms >= 4 && ms <= 16);
+      timers.mockRestore();
+      expect(pauses).toHaveLength(2);
+      return pauses;
+    };
+    expect(await pausesOf()).not.toEqual(await pausesOf());
+    expect(await pausesOf(7)).toEqual(await pausesOf(7));
     busy.server.close();
   });
 
