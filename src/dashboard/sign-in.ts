@@ -12,6 +12,8 @@ export function bindSignIn(onChange: () => void): void {
   let isDeclined = false;
   const show = () => {
     button.hidden = credential.get() === null && !isDeclined;
+    // A link brings no credential along: the service would answer it by 401.
+    byId('api').hidden = !button.hidden;
     button.textContent = credential.get() === null ? 'Enter key' : 'Forget key';
   };
   const ask = async (refused: string | undefined) => {

@@ -66,6 +66,7 @@ describe.skipIf(!hasChromium)('the explorer', () => {
     const { page, complaints } = await openPage(browser);
     await page.goto(service.url);
     await drawn(page);
+    expect(await page.isVisible('#api')).toBe(true);
     await page.click('summary');
     const changes: [string, () => Promise<unknown>][] = [
       ['dimension', () => page.press('#dimension-slider', 'ArrowRight')],

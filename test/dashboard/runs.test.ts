@@ -144,6 +144,7 @@ describe.skipIf(!hasChromium)('a service with a key', () => {
     await page.waitForFunction(() => document.getElementById('run-list')?.textContent?.includes('None'));
     await start(page, `sqlite://${join(service.folder, 'data/k.db')}?table=items`);
     await hasState(page, 'Completed');
+    expect(await page.isVisible('#api')).toBe(false);
     const kept = await page.evaluate(() => ({
       session: { ...sessionStorage },
       local: { ...localStorage },
@@ -163,6 +164,7 @@ describe.skipIf(!hasChromium)('a service with a key', () => {
     await page.click('#sign-in button[value="cancel"]');
     await page.waitForFunction(() => document.getElementById('explanation')?.textContent?.includes('qdrant'));
     expect(await page.textContent('#key')).toBe('Enter key');
+    expect(await page.isVisible('#api')).toBe(false);
     await page.close();
   });
 });
