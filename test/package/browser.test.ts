@@ -1,25 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-
-const ROOT = resolve(import.meta.dirname, '../..');
-
-/** The entry as a page's bundler sees it; a Node builtin anywhere in it is an error. */
-async function bundle(entry: string) {
-  const result = await build({
-    entryPoints: [resolve(ROOT, entry)],
-    absWorkingDir: ROOT,
-    bundle: true,
-    platform: 'browser',
-    format: 'esm',
-    minify: true,
-    write: false,
-    metafile: true,
-    logLevel: 'silent',
-  });
-  return { code: result.outputFiles[0]!.text, inputs: Object.keys(result.metafile.inputs) };
-}
+import { bundle, ROOT } from './bundle.js';
 
 describe('the browser entry', () => {
   it('is what package.json exports, and bundles without a Node builtin', async () => {
