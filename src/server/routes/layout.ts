@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import { VectorBatchError } from '../../core/errors.js';
 import { MAX_BATCH_SIZE, MAX_DIMENSION } from '../../core/limits.js';
 import { formatBytes, formatCount } from '../../core/units.js';
@@ -16,7 +17,12 @@ import { LayoutDecoder } from '../layout/layout-decoder.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { MESSAGE_PACK, MESSAGE_PACK_TYPES } from '../plugins/encoding.js';
 import { dropBody } from '../plugins/limits.js';
-import { OptimizeLayoutBody, OptimizeLayoutQuery } from '../schemas/optimize-layout.js';
+import {
+  OptimizeLayoutAnswer,
+  OptimizeLayoutBody,
+  OptimizeLayoutBytes,
+  OptimizeLayoutQuery,
+} from '../schemas/optimize-layout.js';
 
 const BYTES = 'application/octet-stream';
 const DEFAULT_BATCH_SIZE = 1024;
@@ -24,6 +30,11 @@ const DEFAULT_BATCH_SIZE = 1024;
 const MOST_BATCHES = 65_536;
 /** A block may take this many times the largest body: short vectors are padded to lines of 64 bytes. */
 const BLOCK_PER_BODY = 4;
+
+const Block = Type.Unsafe<Readable>({
+  description:
+    'The block; x-vbo-rows, -dimension, -encoding, -layout, -batch-size, -input-bytes and -byte-length describe it',
+});
 
 /** `/api/v1/batch-optimization/optimize-layout`: vectors in, their block out. */
 export const layoutRoute: FastifyPluginAsyncTypebox<{
@@ -63,6 +74,16 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
             [MESSAGE_PACK]: packed,
             'application/x-msgpack': packed,
             'application/vnd.msgpack': packed,
+            [BYTES]: { schema: OptimizeLayoutBytes },
+          },
+        },
+        response: {
+          200: {
+            description: 'The block, as bytes or with where each batch lies',
+            content: {
+              [BYTES]: { schema: Block },
+              [MESSAGE_PACK]: { schema: OptimizeLayoutAnswer },
+            },
           },
         },
       },
@@ -71,7 +92,9 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
       const wanted = (
         request.body instanceof Uint8Array ? ofBytes(request.body, request.query) : request.body
       ) as OptimizeLayoutBody;
-      const { vectors, dimension, batch_size: batchSize, encoding, layout } = wanted;
+      const { vectors, batch_size: batchSize, encoding, layout } = wanted;
+      // Given, or found out when the vectors were packed.
+      const dimension = wanted.dimension!;
       checkSize(vectors.length / dimension, dimension, batchSize, BLOCK_PER_BODY * bodyLimitBytes);
       const answer = await gate.run(
         async () => {

@@ -6,14 +6,14 @@ import { BatchSize, closed, Dimension } from './common.js';
 const EncodingName = Type.Enum([...ENCODING_NAMES]);
 const LayoutName = Type.Enum([...LAYOUTS]);
 
-/** `vectors` has been checked and packed into one Float32Array before the rest is looked at. */
+/** `vectors` has been checked and packed into one Float32Array, and `dimension` found out, before the rest is looked at. */
 export const OptimizeLayoutBody = Type.Object(
   {
     vectors: Type.Unsafe<Float32Array>({
       description:
         'Arrays of numbers; in MessagePack also float32 bytes (little-endian), one a vector, or all in one with `dimension`',
     }),
-    dimension: Dimension,
+    dimension: Type.Optional(Dimension),
     batch_size: BatchSize,
     encoding: Type.Optional(EncodingName),
     layout: Type.Optional(LayoutName),
@@ -34,10 +34,20 @@ export const OptimizeLayoutBody = Type.Object(
 );
 export type OptimizeLayoutBody = Static<typeof OptimizeLayoutBody>;
 
-/** With `application/octet-stream`: float32 vectors, little-endian, one behind the other. */
+/** Of `application/octet-stream`; all else stands in the query. */
+export const OptimizeLayoutBytes = Type.Unsafe<Uint8Array>({
+  description: 'Float32 vectors, little-endian, one behind the other',
+});
+
+/** With `application/octet-stream`. */
 export const OptimizeLayoutQuery = Type.Object(
   {
-    dimension: Type.Optional(Type.String({ pattern: '^[0-9]{1,5}$', description: 'Components of a vector' })),
+    dimension: Type.Optional(
+      Type.String({
+        pattern: '^[0-9]{1,5}$',
+        description: 'Components of a vector; needed with application/octet-stream',
+      }),
+    ),
     batch_size: Type.Optional(
       Type.String({ pattern: '^[0-9]{1,7}$', description: 'Vectors per request; default 1024' }),
     ),
