@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { VectorBatchError } from '../core/errors.js';
-import { silentLogger } from '../core/logger.js';
+import { type Logger, silentLogger } from '../core/logger.js';
 import { METRICS, type Metric, type Setting } from '../core/types.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import type { PolicyName } from '../ingest/options.js';
@@ -17,8 +17,8 @@ import {
   FILE_NOTE,
   MEMORY_OPTION,
   memoryOption,
-  nameBeside,
   openFileSource,
+  pathBeside,
   type SourceSummary,
   summaryOf,
   summaryText,
@@ -44,12 +44,12 @@ const command: Command = {
     {
       name: 'dead-letters',
       value: 'FILE',
-      text: 'where refused records go (default FILE.dead-letters.ndjson)',
+      text: 'where refused records go (default FILE.dead-letters.ndjson, beside FILE)',
     },
     {
       name: 'ledger',
       value: 'FILE',
-      text: 'journal of what is settled, kept after success (default FILE.ledger; without --resume it is removed after success)',
+      text: 'journal of what is settled, kept after success (default FILE.ledger, beside FILE; without --resume it is removed after success)',
     },
     {
       name: 'resume',
@@ -65,11 +65,12 @@ const command: Command = {
     const fixed = fixedOption(invocation);
     const url = invocation.flag('dry-run') ? 'null://' : requiredText(invocation, 'to');
     const policy = invocation.text('policy');
-    const ledger = ledgerOption(invocation, file);
+    refuseDryLedger(invocation);
     const sink = await openSink(url);
     const source = await openFileSource(file, invocation, { memoryBytes: memoryBudgetBytes });
     const line = new ProgressLine();
     const logger = warnings(line);
+    const { ledger, deadLetters } = await filesBeside(file, invocation, logger);
     // A dry run measures nothing.
     await using history = invocation.flag('dry-run')
       ? undefined
@@ -84,7 +85,7 @@ const command: Command = {
           // What is tried again stands in the report.
           logger: silentLogger,
           metric: (invocation.text('metric') ?? 'cosine') as Metric,
-          deadLetters: invocation.text('dead-letters') ?? `${nameBeside(file)}.dead-letters.ndjson`,
+          deadLetters,
           ...(ledger === undefined ? {} : { ledger: ledger.path, resume: invocation.flag('resume') }),
           ...(fixed === undefined ? {} : { fixed }),
           ...(policy === undefined ? {} : { policy: policy as PolicyName }),
@@ -117,28 +118,35 @@ const command: Command = {
   },
 };
 
+/** @throws VBO_ERR_USAGE */
+function refuseDryLedger(invocation: Invocation): void {
+  if (!invocation.flag('dry-run')) return;
+  if (!invocation.flag('resume') && invocation.text('ledger') === undefined) return;
+  throw new VectorBatchError(
+    'VBO_ERR_USAGE',
+    '--dry-run writes nothing: --ledger and --resume do not go with it.',
+  );
+}
+
 /**
- * Without a word from the user there is a ledger too, so that Ctrl-C loses nothing; after success it has done its
- * duty. One that was asked for stays, so that the same command again, with --resume, does nothing.
- * @throws VBO_ERR_USAGE
+ * What the load writes beside its file. Without a word from the user there is a ledger too, so that Ctrl-C loses
+ * nothing; after success it has done its duty. One that was asked for stays, so that the same command again, with
+ * --resume, does nothing.
  */
-function ledgerOption(
-  invocation: Invocation,
+async function filesBeside(
   file: string,
-): { path: string; isTemporary: boolean } | undefined {
-  const named = invocation.text('ledger');
-  const resume = invocation.flag('resume');
-  if (invocation.flag('dry-run')) {
-    if (!resume && named === undefined) return undefined;
-    throw new VectorBatchError(
-      'VBO_ERR_USAGE',
-      '--dry-run writes nothing: --ledger and --resume do not go with it.',
-    );
-  }
-  return {
-    path: named ?? `${nameBeside(file)}.ledger`,
-    isTemporary: named === undefined && !resume,
-  };
+  invocation: Invocation,
+  logger: Logger,
+): Promise<{ ledger?: { path: string; isTemporary: boolean }; deadLetters: string }> {
+  const [ledger, letters] = [invocation.text('ledger'), invocation.text('dead-letters')];
+  const beside =
+    ledger === undefined || letters === undefined
+      ? await pathBeside(file, (message) => logger.warn({}, message))
+      : file;
+  const deadLetters = letters ?? `${beside}.dead-letters.ndjson`;
+  if (invocation.flag('dry-run')) return { deadLetters };
+  const isTemporary = ledger === undefined && !invocation.flag('resume');
+  return { ledger: { path: ledger ?? `${beside}.ledger`, isTemporary }, deadLetters };
 }
 
 /** What to do after a load that was cut short, where its ledger can help. */

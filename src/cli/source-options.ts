@@ -1,4 +1,5 @@
-import { basename, resolve } from 'node:path';
+import { access, constants } from 'node:fs/promises';
+import { basename, dirname, relative, resolve } from 'node:path';
 import { checkNumber } from '../core/check.js';
 import { parseBytes } from '../core/units.js';
 import type { Source } from '../ingest/ports.js';
@@ -61,8 +62,22 @@ export function openFileSource(
   return openSource(path, options);
 }
 
-/** The name that files beside the source get: that of a file or directory, also of `.`. */
-export const nameBeside = (path: string): string => basename(resolve(path));
+/**
+ * The path of a file or directory, for files that are to lie beside it: the same from wherever the command runs. Where
+ * its folder cannot be written it is one in the current folder, and `warn` is told so.
+ */
+export async function pathBeside(path: string, warn: (message: string) => void): Promise<string> {
+  const whole = resolve(path);
+  const folder = dirname(whole);
+  try {
+    await access(folder, constants.W_OK);
+  } catch {
+    warn(`${folder} cannot be written: the ledger and the dead letters go to the current folder.`);
+    return basename(whole);
+  }
+  const near = relative('', whole);
+  return near === '' || near.startsWith('..') ? whole : near;
+}
 
 /** What a source holds and where it was found, for a dry run. */
 export interface SourceSummary {

@@ -21,7 +21,7 @@ import { ReadAhead } from './read-ahead.js';
 import { readAll, untilAborted } from './reading.js';
 import { reconcile } from './reconcile.js';
 import { type IngestReport, reportOf } from './report.js';
-import { checkHeld, countsOf, headerOf, readPast } from './resume.js';
+import { checkBeginning, checkHeld, countsOf, headerOf, readPast } from './resume.js';
 import type { Rows } from './rows.js';
 import { Stretches } from './stretches.js';
 import { Tally } from './tally.js';
@@ -226,9 +226,10 @@ class Load {
     shape: LedgerHeader['shape'],
     stored: number | undefined,
   ): Promise<void> {
-    const { ledger, clock } = this.#options;
+    const { ledger, resume, clock } = this.#options;
     if (ledger === undefined) return;
     if (past) checkHeld(past, this.#source, this.#sink, stored);
+    else if (resume) checkBeginning(ledger, this.#sink, stored);
     const state = past ?? new LedgerState(await headerOf(this.#source, this.#sink, shape, stored));
     await this.#books.open(ledger, state, clock);
   }

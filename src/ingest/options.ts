@@ -37,8 +37,8 @@ export interface IngestOptions {
   ledger?: string;
   /**
    * Goes on with the load that `ledger` was written for, after a crash, an abort or a failure: no record is lost,
-   * none stored twice. If there is no ledger yet the load begins at the start; if it is complete nothing is
-   * sent. Default false: an unfinished ledger is then refused with VBO_ERR_LEDGER_EXISTS.
+   * none stored twice. If there is no ledger yet the load begins at the start, unless that could store records
+   * twice (VBO_ERR_RESUME); if it is complete nothing is sent. Default false: an unfinished ledger is then refused with VBO_ERR_LEDGER_EXISTS.
    */
   resume?: boolean;
   /** Attempts for a batch that fails in passing, 1..100. Default 5; a sink that cannot be reached is tried for two minutes anyway. */

@@ -69,6 +69,21 @@ export async function readPast(
   return state;
 }
 
+/**
+ * Checks that a load that was to be resumed, but has no ledger, may begin at the start.
+ *
+ * @param count records the sink holds now
+ * @throws VBO_ERR_RESUME if it holds some and adds what it is sent: they may be of this very load
+ */
+export function checkBeginning(ledger: string, sink: Sink, count: number | undefined): void {
+  if (!count || sink.ephemeral || sink.upserts === true) return;
+  throw new VectorBatchError(
+    'VBO_ERR_RESUME',
+    `There is no ledger ${describe(ledger)} to resume from, and ${sink.name} holds ${formatCount(count)} records, which sending them again could store twice. If they are of this load and it ended well, there is nothing left to do; if it was cut short, name its ledger; to add records to others, load without resuming.`,
+    { details: { ledger, count } },
+  );
+}
+
 /** Records of the source that an earlier run may have stored without it being written down. */
 export function inDoubt(past: LedgerState, source: Source): number {
   const sent = Math.min(past.sent, source.count ?? Number.POSITIVE_INFINITY);

@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as lancedb from '@lancedb/lancedb';
@@ -222,6 +231,45 @@ describe('vbo ingest', () => {
     const named = await ingest([...words, '--ledger', 'kept.ledger']);
     expect(named.report.ledger).toBe('kept.ledger');
     expect(readFileSync(join(cwd, 'kept.ledger'), 'utf8')).toContain('"complete":true');
+  });
+
+  it('keeps the ledger beside the file, wherever the command runs', async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'vbo-elsewhere-'));
+    const to = ['--to', `lancedb://${join(cwd, 'db')}?table=moved`, '--fixed', '8x2'];
+    const ledger = join(cwd, 'rows.npy.ledger');
+    const file = join(cwd, 'rows.npy');
+    const first = await vbo(['ingest', file, ...to, '--json'], {
+      cwd: elsewhere,
+      onStart: (kill) => untilSettling(ledger).then(() => kill('SIGINT')),
+    });
+    expect(first.code).toBe(130);
+    const second = await ingest(['rows.npy', ...to.slice(0, 2), '--resume']);
+    expect(second).toMatchObject({ code: 0, report: { reconciled: true } });
+    expect(second.report.resumedFrom).toBe(report(first.stdout).acknowledged);
+    expect((await lance.ids('moved')).length).toBe(ROWS);
+    expect(readdirSync(elsewhere)).toEqual([]);
+    rmSync(ledger);
+  });
+
+  it('does not store a file twice that is resumed after its ledger went with its success', async () => {
+    const words = ['rows.npy', '--to', 'lancedb://./db?table=done'];
+    expect((await ingest(words)).code).toBe(0);
+    const again = await ingest([...words, '--resume']);
+    expect(again).toMatchObject({ code: 1, report: { error: { code: 'VBO_ERR_RESUME' } } });
+    expect((await lance.ids('done')).length).toBe(ROWS);
+  });
+
+  // Nobody may be kept from writing a folder but one who is not root.
+  it.runIf(process.getuid?.() === 0)('goes to the current folder where that of the file takes nothing', async () => {
+    const folders = [mkdtempSync(join(tmpdir(), 'vbo-closed-')), mkdtempSync(join(tmpdir(), 'vbo-open-'))];
+    const [closed, open] = folders as [string, string];
+    writeFileSync(join(closed, 'rows.npy'), readFileSync(join(cwd, 'rows.npy')));
+    chmodSync(closed, 0o555);
+    chmodSync(open, 0o777);
+    const words = ['ingest', join(closed, 'rows.npy'), '--to', 'null://', '--resume', '--history', 'none'];
+    const { code, stderr } = await vbo(words, { cwd: open, uid: 65_534 });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('go to the current folder') });
+    expect(readdirSync(open)).toEqual(['rows.npy.ledger']);
   });
 
   it('refuses a ledger of another file, a damaged one, and one it cannot write', async () => {

@@ -18,11 +18,13 @@ export function vbo(
   options: {
     cwd?: string;
     env?: Record<string, string>;
+    uid?: number;
     onStart?: (kill: (signal: NodeJS.Signals) => void, printed: () => string) => unknown;
   } = {},
 ): Promise<Outcome> {
   const child = spawn(process.execPath, [MAIN, ...words], {
     cwd: options.cwd,
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -112,6 +112,9 @@ describe('docs/guides/inserting.md', () => {
       }
     }
     expect(outputs[0]).toContain('300 of 300 vectors');
+    const [resumed] = codeBlocks('docs/guides/inserting.md', 'sh');
+    const again = resumed!.replace(/^vbo /, `"${process.execPath}" "${MAIN}" `);
+    expect((await run('sh', ['-c', again], { cwd: folder })).stdout).toContain('nothing was sent');
     expect(outputs.join('\n')).toMatch(
       /300 of 300 records would be loaded: vectors\.parquet, vectors of dimension 4 from vector, ids from id, payloads from title/,
     );

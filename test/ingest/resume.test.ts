@@ -218,6 +218,27 @@ it('resume without a ledger is wrong usage; without the file it is a beginning, 
   expect(report.warnings[0]).toMatch(/There is no ledger/);
 });
 
+it.each([
+  ['onRequest', 'VBO_ERR_RESUME', 0],
+  [false, 'VBO_ERR_RESUME', 0],
+  [true, undefined, 10],
+] as const)(
+  'resume without the file, into records that may be its own, where the sink replaces: %j',
+  async (upserts, code, acknowledged) => {
+    const clock = new VirtualClock();
+    const sink = Object.assign(new TestSink(clock), { upserts });
+    const source = () => new TestSource({ rows: 10, id: (row) => row });
+    const load1 = await load(clock, source(), sink, { ledger: file() });
+    expect(load1.error).toBeUndefined();
+    // Replaced, not added.
+    if (upserts === true) Object.assign(sink, { count: async () => sink.stored.size });
+    const again = await load(clock, source(), sink, { ledger: file(), resume: true });
+    expect(again.error?.code).toBe(code);
+    expect(again.report.acknowledged).toBe(acknowledged);
+    expect(sink.batchRows.length).toBe(code ? 1 : 2);
+  },
+);
+
 it('a fatal refusal stops the load at once with the ledger intact', async () => {
   const ledger = file();
   const clock = new VirtualClock();
