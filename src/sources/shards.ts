@@ -127,8 +127,9 @@ export class ShardedSource implements Source {
   }
 
   /**
-   * The records from `first` on. Files before it that know their count are not read; of the others the records
-   * have to be counted.
+   * The records from `first` on. Files before it that know their count are not read, but for one that ends there: it may
+   * count fewer records than it was to hold, which only reading its end tells. Of the others the records have to be
+   * counted.
    * @throws what reading one of the files throws, at the first that is damaged
    */
   async *from(first: number): AsyncGenerator<SourceChunk, void, undefined> {
@@ -136,7 +137,7 @@ export class ShardedSource implements Source {
     this.#doneBytes = 0;
     for (const shard of this.#shards) {
       this.#current = shard;
-      if (shard.count !== undefined && offset + shard.count <= first) {
+      if (shard.count !== undefined && offset + shard.count < first) {
         offset += shard.count;
       } else if (shard.count !== undefined) {
         for await (const chunk of shard.from(Math.max(0, first - offset))) yield this.#moved(chunk, offset);

@@ -3,7 +3,9 @@ import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { VirtualClock } from '../../src/control/virtual-clock.js';
 import { openSource } from '../../src/sources/index.js';
+import { load, TestSink } from '../ingest/support.js';
 import { bytesOf, npy, readAll, temporaryFolder } from './files.js';
 
 const folder = temporaryFolder();
@@ -119,6 +121,58 @@ describe('a directory', () => {
       code: 'VBO_ERR_FILE_TRUNCATED',
       message: expect.stringContaining('2.npy" ends at byte'),
     });
+  });
+
+  test.each([
+    ['cut off', (bytes: Uint8Array) => bytes.subarray(0, -5), 'VBO_ERR_FILE_TRUNCATED', 2],
+    [
+      'cut off before its first record',
+      (bytes: Uint8Array) => bytes.subarray(0, -20),
+      'VBO_ERR_FILE_TRUNCATED',
+      0,
+    ],
+    ['too long', (bytes: Uint8Array) => Buffer.concat([bytes, Buffer.alloc(3)]), 'VBO_ERR_FILE_FORMAT', 3],
+  ] as const)(
+    'with a file that is %s fails however often its load is resumed',
+    async (_, damage, code, good) => {
+      const path = directory({ '1.npy': npyOf(0, 3), '2.npy': damage(npyOf(3, 3)), '3.npy': npyOf(6, 3) });
+      const ledger = `${path}.ledger`;
+      const clock = new VirtualClock();
+      const sink = new TestSink(clock);
+      Object.assign(sink, { upserts: 'onRequest' });
+      for (const resume of [false, true, true]) {
+        const { error, report } = await load(clock, await openSource(path), sink, { ledger, resume });
+        expect(error?.code).toBe(code);
+        expect(report.resumedFrom + report.acknowledged).toBe(3 + good);
+      }
+      expect([...sink.stored.keys()]).toEqual([0, 1, 2, 3, 4, 5].slice(0, 3 + good));
+    },
+  );
+
+  test('of Arrow files with one that is cut off fails however often its load is resumed', async () => {
+    const arrow = await import('apache-arrow');
+    const type = new arrow.FixedSizeList(2, new arrow.Field('item', new arrow.Float32()));
+    const bytesFrom = (first: number) => {
+      const vector = arrow.vectorFromArray(
+        [0, 1, 2].map((row) => [first + row, 0]),
+        type,
+      );
+      return arrow.tableToIPC(new arrow.Table({ vector }), 'stream');
+    };
+    const path = directory({
+      '1.arrows': bytesFrom(0),
+      '2.arrows': bytesFrom(3).subarray(0, -21),
+      '3.arrows': bytesFrom(6),
+    });
+    const ledger = `${path}.ledger`;
+    const clock = new VirtualClock();
+    const sink = new TestSink(clock);
+    Object.assign(sink, { upserts: 'onRequest' });
+    for (const resume of [false, true, true]) {
+      const { error } = await load(clock, await openSource(path), sink, { ledger, resume });
+      expect(error?.code).toBe('VBO_ERR_FILE_TRUNCATED');
+    }
+    expect(Math.max(...(sink.stored.keys() as Iterable<number>))).toBeLessThan(6);
   });
 
   test.each([
