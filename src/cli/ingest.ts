@@ -57,7 +57,7 @@ const command: Command = {
     },
     ...COLUMN_OPTIONS,
     HISTORY_OPTION,
-    { name: 'dry-run', text: 'read and check everything, write nothing' },
+    { name: 'dry-run', text: 'read and check everything, write nothing, no dead letters either' },
   ],
   async run(invocation) {
     const [file] = invocation.positionals as [string];
@@ -70,11 +70,10 @@ const command: Command = {
     const source = await openFileSource(file, invocation, { memoryBytes: memoryBudgetBytes });
     const line = new ProgressLine();
     const logger = warnings(line);
-    const { ledger, deadLetters } = await filesBeside(file, invocation, logger);
+    const isDryRun = invocation.flag('dry-run');
+    const { ledger, deadLetters }: Partial<LoadFiles> = isDryRun ? {} : await filesBeside(file, invocation, logger);
     // A dry run measures nothing.
-    await using history = invocation.flag('dry-run')
-      ? undefined
-      : await openHistory(invocation, 'write', logger);
+    await using history = isDryRun ? undefined : await openHistory(invocation, 'write', logger);
     await using optimizer = await VectorBatchOptimizer.create({
       ...{ threads: 0, memoryBudgetBytes, history: history ?? false, logger },
     });
@@ -85,7 +84,7 @@ const command: Command = {
           // What is tried again stands in the report.
           logger: silentLogger,
           metric: (invocation.text('metric') ?? 'cosine') as Metric,
-          deadLetters,
+          ...(deadLetters === undefined ? {} : { deadLetters }),
           ...(ledger === undefined ? {} : { ledger: ledger.path, resume: invocation.flag('resume') }),
           ...(fixed === undefined ? {} : { fixed }),
           ...(policy === undefined ? {} : { policy: policy as PolicyName }),
@@ -95,7 +94,7 @@ const command: Command = {
       line.clear();
       if (ledger?.isTemporary) await rm(ledger.path, { force: true });
       const answer = ledger?.isTemporary ? { ...report, ledger: null } : report;
-      if (invocation.flag('dry-run')) {
+      if (isDryRun) {
         const summary = summaryOf(source);
         invocation.answer({ ...answer, source: summary }, () => dryRunText(report, summary));
       } else {
@@ -128,6 +127,11 @@ function refuseDryLedger(invocation: Invocation): void {
   );
 }
 
+interface LoadFiles {
+  readonly ledger: { readonly path: string; readonly isTemporary: boolean };
+  readonly deadLetters: string;
+}
+
 /**
  * What the load writes beside its file. Without a word from the user there is a ledger too, so that Ctrl-C loses
  * nothing; after success it has done its duty. One that was asked for stays, so that the same command again, with
@@ -137,16 +141,17 @@ async function filesBeside(
   file: string,
   invocation: Invocation,
   logger: Logger,
-): Promise<{ ledger?: { path: string; isTemporary: boolean }; deadLetters: string }> {
+): Promise<LoadFiles> {
   const [ledger, letters] = [invocation.text('ledger'), invocation.text('dead-letters')];
   const beside =
     ledger === undefined || letters === undefined
       ? await pathBeside(file, (message) => logger.warn({}, message))
       : file;
-  const deadLetters = letters ?? `${beside}.dead-letters.ndjson`;
-  if (invocation.flag('dry-run')) return { deadLetters };
   const isTemporary = ledger === undefined && !invocation.flag('resume');
-  return { ledger: { path: ledger ?? `${beside}.ledger`, isTemporary }, deadLetters };
+  return {
+    ledger: { path: ledger ?? `${beside}.ledger`, isTemporary },
+    deadLetters: letters ?? `${beside}.dead-letters.ndjson`,
+  };
 }
 
 /** What to do after a load that was cut short, where its ledger can help. */
@@ -174,20 +179,20 @@ const dryRunText = (report: IngestReport, summary: SourceSummary): string =>
   [
     `${formatCount(report.acknowledged)} of ${formatCount(report.items)} records would be loaded: ${summaryText(summary)}`,
     `  read          in ${formatDuration(report.seconds * 1000)}, peak memory ${formatBytes(report.peakRssBytes)}`,
-    ...deadLetterLines(report),
+    ...(report.rejected > 0 ? [`  refused       ${refusalsText(report)}`] : []),
+    ...report.firstRejected.map(({ position, message }) => `    record ${position}: ${message}`),
+    ...warningLines(report),
   ].join('\n');
 
-function deadLetterLines(report: IngestReport): string[] {
-  const reasons = Object.entries(report.rejectedByCode).map(
-    ([code, count]) => `${formatCount(count)} ${code}`,
-  );
-  return [
-    ...(report.rejected > 0
-      ? [`  dead letters  ${formatCount(report.rejected)} in ${report.deadLetters}: ${reasons.join(', ')}`]
-      : []),
-    ...report.warnings.map((warning) => `  warning       ${warning}`),
-  ];
+/** How many were refused, and why. */
+function refusalsText({ rejected, rejectedByCode, deadLetters }: IngestReport): string {
+  const where = deadLetters === null ? '' : ` in ${deadLetters}`;
+  const reasons = Object.entries(rejectedByCode).map(([code, count]) => `${formatCount(count)} ${code}`);
+  return `${formatCount(rejected)}${where}: ${reasons.join(', ')}`;
 }
+
+const warningLines = ({ warnings }: IngestReport): string[] =>
+  warnings.map((warning) => `  warning       ${warning}`);
 
 function reportText(report: IngestReport): string {
   const { latencyMs, best } = report;
@@ -201,7 +206,8 @@ function reportText(report: IngestReport): string {
   if (report.resumedFrom > 0) {
     lines.push(`  resumed       after ${formatCount(report.resumedFrom)} records settled before`);
   }
-  return [...lines, ...deadLetterLines(report)].join('\n');
+  if (report.rejected > 0) lines.push(`  dead letters  ${refusalsText(report)}`);
+  return [...lines, ...warningLines(report)].join('\n');
 }
 
 export default command;

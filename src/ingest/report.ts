@@ -76,7 +76,7 @@ export function reportOf(outcome: Outcome): IngestReport {
   const warnings = [...outcome.warnings];
   if (rejected > 0 && options.deadLetters === undefined) {
     warnings.push(
-      `${formatCount(rejected)} rejected records were not written down: no dead-letter file was named.`,
+      `${formatCount(rejected)} rejected records were not written down: the load has no dead-letter file.`,
     );
   }
   return {

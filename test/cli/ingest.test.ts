@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -129,9 +129,21 @@ describe('vbo ingest', () => {
     expect(report.best).toEqual({ batchSize: 64, concurrency: 1 });
   });
 
-  it('writes nothing on a dry run', async () => {
-    const { code, report } = await ingest('good.npy', '--to', 'lancedb://./dry?table=t', '--dry-run');
-    expect({ code, sink: report.sink }).toEqual({ code: 0, sink: 'null://' });
+  it('writes nothing on a dry run, not over the dead letters of the load either', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vbo-dry-'));
+    writeFileSync(join(folder, 'nan.npy'), readFileSync(join(cwd, 'nan.npy')));
+    writeFileSync(join(folder, 'nan.npy.dead-letters.ndjson'), 'of the load\n');
+    const contents = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'latin1')]);
+    const before = contents();
+    for (const more of [[], ['--dead-letters', 'nan.npy.dead-letters.ndjson']]) {
+      const words = ['nan.npy', '--to', 'lancedb://./dry?table=t', '--dry-run', ...more];
+      const { code, stdout } = await vbo(['ingest', ...words], { cwd: folder });
+      expect(code).toBe(3);
+      expect(stdout).toMatch(/4,999 of 5,000 records would be loaded/);
+      expect(stdout).toMatch(/refused +1: 1 VBO_ERR_NOT_FINITE\n +record 4321: Component 5 is NaN/);
+      expect(contents()).toEqual(before);
+    }
+    rmSync(folder, { recursive: true });
   });
 
   it.each([

@@ -227,7 +227,7 @@ describe('bad records', () => {
     expect(report).toMatchObject({ acknowledged: 98, rejected: 2, reconciled: true, deadLetters: null });
     expect(report.firstRejected.map(({ position }) => position)).toEqual([49, 99]);
     expect(report.warnings).toEqual([
-      '2 rejected records were not written down: no dead-letter file was named.',
+      '2 rejected records were not written down: the load has no dead-letter file.',
     ]);
   });
 
