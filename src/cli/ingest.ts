@@ -7,7 +7,7 @@ import type { PolicyName } from '../ingest/options.js';
 import type { IngestReport } from '../ingest/report.js';
 import { openSink, SINK_SCHEMES } from '../sinks/index.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
-import { type Command, EXIT, type Invocation, requiredText } from './command.js';
+import { type Command, EXIT, type Invocation, numberOption, requiredText } from './command.js';
 import { errorLine } from './error-line.js';
 import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 import { interruptible } from './interrupt.js';
@@ -55,6 +55,11 @@ const command: Command = {
       name: 'resume',
       text: 'go on after a crash, Ctrl-C or a failure: nothing is lost, nothing stored twice',
     },
+    {
+      name: 'id-offset',
+      value: 'N',
+      text: 'id of the first record of a file without ids (default 0); must be given where the collection holds records: beyond their ids, or 0 to replace them',
+    },
     ...COLUMN_OPTIONS,
     HISTORY_OPTION,
     { name: 'dry-run', text: 'read and check everything, write nothing, no dead letters either' },
@@ -65,6 +70,8 @@ const command: Command = {
     const fixed = fixedOption(invocation);
     const url = invocation.flag('dry-run') ? 'null://' : requiredText(invocation, 'to');
     const policy = invocation.text('policy');
+    const idOffset =
+      invocation.text('id-offset') === undefined ? undefined : numberOption(invocation, 'id-offset');
     refuseDryLedger(invocation);
     const sink = await openSink(url);
     const source = await openFileSource(file, invocation, { memoryBytes: memoryBudgetBytes });
@@ -87,6 +94,7 @@ const command: Command = {
           ...(deadLetters === undefined ? {} : { deadLetters }),
           ...(ledger === undefined ? {} : { ledger: ledger.path, resume: invocation.flag('resume') }),
           ...(fixed === undefined ? {} : { fixed }),
+          ...(idOffset === undefined ? {} : { idOffset }),
           ...(policy === undefined ? {} : { policy: policy as PolicyName }),
           onProgress: (progress) => line.draw(progressText(progress)),
         }),

@@ -21,7 +21,7 @@ import { ReadAhead } from './read-ahead.js';
 import { readAll, untilAborted } from './reading.js';
 import { reconcile } from './reconcile.js';
 import { type IngestReport, reportOf } from './report.js';
-import { checkBeginning, checkHeld, countsOf, headerOf, readPast } from './resume.js';
+import { checkBeginning, checkHeld, countsOf, headerOf, idOffsetOf, readPast } from './resume.js';
 import type { Rows } from './rows.js';
 import { Stretches } from './stretches.js';
 import { Tally } from './tally.js';
@@ -39,9 +39,9 @@ const READ_AHEAD_BYTES = 16e6;
  * without loss and without doubles.
  *
  * @throws every failure rejects with a `VectorBatchError` whose `details.report` is the {@link IngestReport} so
- *   far: VBO_ERR_ABORTED, VBO_ERR_ARGUMENT, VBO_ERR_ERROR_BUDGET, VBO_ERR_LEDGER_DAMAGED, VBO_ERR_LEDGER_EXISTS,
- *   VBO_ERR_LEDGER_MISMATCH, VBO_ERR_LEDGER_WRITE, VBO_ERR_MEMORY, VBO_ERR_RECONCILE, VBO_ERR_RESUME,
- *   VBO_ERR_TIMEOUT, and whatever the source and the sink fail with
+ *   far: VBO_ERR_ABORTED, VBO_ERR_ARGUMENT, VBO_ERR_ERROR_BUDGET, VBO_ERR_ID_OFFSET, VBO_ERR_LEDGER_DAMAGED,
+ *   VBO_ERR_LEDGER_EXISTS, VBO_ERR_LEDGER_MISMATCH, VBO_ERR_LEDGER_WRITE, VBO_ERR_MEMORY, VBO_ERR_RECONCILE,
+ *   VBO_ERR_RESUME, VBO_ERR_TIMEOUT, and whatever the source and the sink fail with
  */
 export async function ingest(
   context: { kernels: Kernels },
@@ -135,16 +135,19 @@ class Load {
     await this.#sink.open({ dimension, metric, idType, hasPayloads });
     try {
       const stored = await this.#sink.count?.();
-      await this.#openLedger(past, shape, stored);
+      const idOffset = past
+        ? (past.header.idOffset ?? 0)
+        : this.#beginning(first.done === true, shape, stored);
+      await this.#openLedger(past, shape, { idOffset, storedBefore: stored });
       const guard = createGuard(this.#source, this.#sink, this.#options);
       this.#guard = guard;
       this.#stretches = this.#recording(stored);
       const intake = new Intake({
-        ...{ kernels: this.#kernels, source: this.#source, metric, idType },
+        ...{ kernels: this.#kernels, source: this.#source, metric, idType, idOffset },
         ...{ past, duplicatesBytes: memoryBudgetBytes * DUPLICATES_SHARE },
       });
       const readAhead = new ReadAhead({
-        ...{ arena: this.#kernels.arena, dimension, bell: this.#bell, inspect: intake.inspect },
+        ...{ arena: this.#kernels.arena, dimension, idOffset, bell: this.#bell, inspect: intake.inspect },
         limitBytes: memoryBudgetBytes * READ_AHEAD_SHARE,
         bytesPerVector: this.#sink.bytesPerVector(dimension),
       });
@@ -208,7 +211,7 @@ class Load {
   async #recall(): Promise<LedgerState | undefined> {
     const { ledger, resume } = this.#options;
     if (ledger === undefined) return undefined;
-    this.#past = await readPast(ledger, resume, this.#source, this.#sink);
+    this.#past = await readPast(ledger, this.#options, this.#source, this.#sink);
     if (resume && !this.#past)
       this.#warnings.push(`There is no ledger ${ledger}: the load began at the start.`);
     if (this.#past) this.#progress?.resumeFrom(this.#past.settled.size);
@@ -221,16 +224,23 @@ class Load {
     return this.#source.from(past.settled.firstMissing());
   }
 
+  /** Checks that a load may begin at the start; returns where its ids begin. */
+  #beginning(isEmpty: boolean, shape: LedgerHeader['shape'], stored: number | undefined): number {
+    const { ledger, resume, idOffset } = this.#options;
+    if (isEmpty) return 0;
+    if (ledger !== undefined && resume) checkBeginning(ledger, this.#sink, stored);
+    return idOffsetOf(idOffset, this.#source, shape, this.#sink, stored);
+  }
+
   async #openLedger(
     past: LedgerState | undefined,
     shape: LedgerHeader['shape'],
-    stored: number | undefined,
+    now: { idOffset: number; storedBefore: number | undefined },
   ): Promise<void> {
-    const { ledger, resume, clock } = this.#options;
+    const { ledger, clock } = this.#options;
     if (ledger === undefined) return;
-    if (past) checkHeld(past, this.#source, this.#sink, stored);
-    else if (resume) checkBeginning(ledger, this.#sink, stored);
-    const state = past ?? new LedgerState(await headerOf(this.#source, this.#sink, shape, stored));
+    if (past) checkHeld(past, this.#source, this.#sink, now.storedBefore);
+    const state = past ?? new LedgerState(await headerOf(this.#source, this.#sink, shape, now));
     await this.#books.open(ledger, state, clock);
   }
 

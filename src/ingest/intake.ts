@@ -14,6 +14,8 @@ export interface IntakeOptions {
   readonly source: Source;
   readonly metric: Metric;
   readonly idType: 'string' | 'number';
+  /** The id of the record at position 0, where the source has none. */
+  readonly idOffset: number;
   /** What earlier runs of a resumed load have settled. */
   readonly past: LedgerState | undefined;
   /** Memory for remembering ids. */
@@ -149,10 +151,12 @@ export class Intake {
   }
 
   #reject(incoming: IncomingRows, row: number, code: RejectedRecord['code'], message: string): void {
-    const { dimension } = this.#options.source;
+    const { idOffset, source } = this.#options;
+    const { dimension } = source;
+    const position = incoming.position(row);
     this.#rejected.push({
-      position: incoming.position(row),
-      id: incoming.ids?.[row] ?? incoming.position(row),
+      position,
+      id: incoming.ids?.[row] ?? position + idOffset,
       code,
       message,
       vector: Array.from(incoming.vectors.subarray(row * dimension, (row + 1) * dimension)),

@@ -22,6 +22,8 @@ export interface LedgerHeader {
     readonly hasIds: boolean;
     readonly hasPayloads: boolean;
   };
+  /** The id of the first record where the source has none, if it is not 0. */
+  readonly idOffset?: number;
   /** Records the sink held before the load; null where it cannot tell. */
   readonly storedBefore: number | null;
 }

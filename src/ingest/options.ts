@@ -41,6 +41,12 @@ export interface IngestOptions {
    * twice (VBO_ERR_RESUME); if it is complete nothing is sent. Default false: an unfinished ledger is then refused with VBO_ERR_LEDGER_EXISTS.
    */
   resume?: boolean;
+  /**
+   * The id of the first record of a source without ids; the others count on from there. Default 0, but only for a
+   * collection that is empty: one that holds records is refused with VBO_ERR_ID_OFFSET unless it is said that these are
+   * numbered from beyond its ids, or from 0 over them.
+   */
+  idOffset?: number;
   /** Attempts for a batch that fails in passing, 1..100. Default 5; a sink that cannot be reached is tried for two minutes anyway. */
   maxAttempts?: number;
   /** Most requests in flight, 1..1024. Default: what the sink says, else 16. */
@@ -59,6 +65,7 @@ type Optional =
   | 'signal'
   | 'deadLetters'
   | 'ledger'
+  | 'idOffset'
   | 'maxConcurrency';
 export type ResolvedIngestOptions = Required<Omit<IngestOptions, Optional>> & Pick<IngestOptions, Optional>;
 
@@ -88,6 +95,9 @@ export function resolveIngestOptions(options: IngestOptions): ResolvedIngestOpti
   }
   if (options.maxConcurrency !== undefined) {
     checkNumber(options.maxConcurrency, 'maxConcurrency', { min: 1, max: MAX_CONCURRENCY, integer: true });
+  }
+  if (options.idOffset !== undefined) {
+    checkNumber(options.idOffset, 'idOffset', { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
   }
   if (options.resume && options.ledger === undefined) {
     throw new VectorBatchError(

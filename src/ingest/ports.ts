@@ -22,7 +22,7 @@ export interface RejectedRecord {
 export interface SourceChunk {
   /** 0-based position of each row in the source; rows that were rejected leave gaps. */
   positions: readonly number[] | { first: number };
-  /** Absent where the source has no ids: the row's position is the id then. */
+  /** Absent where the source has no ids: the row's position is the id then, counted from the load's `idOffset`. */
   ids?: readonly Id[];
   /** rows x dimension, row-major. Valid until the next chunk is asked for. */
   vectors: Float32Array;

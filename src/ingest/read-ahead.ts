@@ -18,6 +18,8 @@ export interface IncomingRows {
 export interface ReadAheadOptions {
   readonly arena: Arena;
   readonly dimension: number;
+  /** The id of the record at position 0, where the source has none. */
+  readonly idOffset: number;
   /** Memory for all rows that are read and not yet settled, ids and payloads included. */
   readonly limitBytes: number;
   /** Bytes of a vector in a request body. */
@@ -246,16 +248,17 @@ export class ReadAhead {
     parts: readonly { slab: Slab; from: number; to: number }[],
     vectors: Float32Array,
   ): Rows['columns'] {
+    const { bytesPerVector, idOffset } = this.#options;
     const count = parts.reduce((sum, { from, to }) => sum + to - from, 0);
     const positions = new Float64Array(count);
     const ids: Id[] = [];
     const hasPayloads = parts.some(({ slab }) => slab.payloads);
     const payloads: (Payload | null)[] = [];
-    let bytes = count * this.#options.bytesPerVector;
+    let bytes = count * bytesPerVector;
     for (const { slab, from, to } of parts) {
       positions.set(slab.positions.subarray(from, to), ids.length);
       for (let row = from; row < to; row++) {
-        ids.push(slab.ids?.[row] ?? slab.positions[row]!);
+        ids.push(slab.ids?.[row] ?? slab.positions[row]! + idOffset);
         if (hasPayloads) payloads.push(slab.payloads?.[row] ?? null);
         bytes += payloadShare(slab, row);
       }

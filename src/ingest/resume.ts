@@ -3,6 +3,7 @@ import { VectorBatchError } from '../core/errors.js';
 import { formatCount } from '../core/units.js';
 import { Ledger } from './ledger.js';
 import { LEDGER_VERSION, type LedgerHeader, type LedgerState } from './ledger-state.js';
+import type { ResolvedIngestOptions } from './options.js';
 import type { Sink, Source } from './ports.js';
 import type { Counts } from './reconcile.js';
 
@@ -11,12 +12,13 @@ export async function headerOf(
   source: Source,
   sink: Sink,
   shape: LedgerHeader['shape'],
-  storedBefore: number | undefined,
+  { idOffset, storedBefore }: { idOffset: number; storedBefore: number | undefined },
 ): Promise<LedgerHeader> {
   return {
     ...{ ledger: 'vector-batch-optimizer', version: LEDGER_VERSION },
     source: await identityOf(source),
     ...{ sink: sink.name, shape, storedBefore: storedBefore ?? null },
+    ...(idOffset === 0 ? {} : { idOffset }),
   };
 }
 
@@ -34,7 +36,7 @@ const identityOf = async (source: Source): Promise<LedgerHeader['source']> => ({
  */
 export async function readPast(
   path: string,
-  resume: boolean,
+  { resume, idOffset }: Pick<ResolvedIngestOptions, 'resume' | 'idOffset'>,
   source: Source,
   sink: Sink,
 ): Promise<LedgerState | undefined> {
@@ -66,6 +68,8 @@ export async function readPast(
     (actual.fingerprint !== null || header.source.name === actual.name);
   if (!isSame) throw mismatch('source', JSON.stringify(header.source), JSON.stringify(actual));
   if (header.sink !== sink.name) throw mismatch('sink', header.sink, sink.name);
+  const known = header.idOffset ?? 0;
+  if (idOffset !== undefined && idOffset !== known) throw mismatch('id offset', known, idOffset);
   return state;
 }
 
@@ -81,6 +85,35 @@ export function checkBeginning(ledger: string, sink: Sink, count: number | undef
     'VBO_ERR_RESUME',
     `There is no ledger ${describe(ledger)} to resume from, and ${sink.name} holds ${formatCount(count)} records, which sending them again could store twice. If they are of this load and it ended well, there is nothing left to do; if it was cut short, name its ledger; to add records to others, load without resuming.`,
     { details: { ledger, count } },
+  );
+}
+
+/**
+ * Where the ids of a load that begins are to begin.
+ *
+ * @param asked what the caller wants
+ * @param count records the sink holds now
+ * @throws VBO_ERR_ID_OFFSET if that would be over the ids of stored records without a word from the caller;
+ *   VBO_ERR_ARGUMENT if the source has ids of its own
+ */
+export function idOffsetOf(
+  asked: number | undefined,
+  { name }: Source,
+  { hasIds }: LedgerHeader['shape'],
+  sink: Sink,
+  count: number | undefined,
+): number {
+  if (hasIds && asked !== undefined) {
+    throw new VectorBatchError(
+      'VBO_ERR_ARGUMENT',
+      `The id offset is ${asked}; ${describe(name)} has ids of its own.`,
+    );
+  }
+  if (hasIds || asked !== undefined || !count || sink.ephemeral) return asked ?? 0;
+  throw new VectorBatchError(
+    'VBO_ERR_ID_OFFSET',
+    `${sink.name} holds ${formatCount(count)} records, and ${describe(name)} has no ids: numbered from 0 its records could take the place of those. An id offset (--id-offset N) numbers them from N, which must be beyond every stored id; an offset of 0 says that they are to replace them.`,
+    { details: { source: name, count } },
   );
 }
 

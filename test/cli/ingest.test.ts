@@ -122,6 +122,17 @@ describe('vbo ingest', () => {
     ]);
   });
 
+  it('does not put a second file without ids in the place of the first', async () => {
+    const to = ['--to', 'sqlite://./two.sqlite?table=t'];
+    expect((await ingest('good.npy', ...to)).code).toBe(0);
+    const second = await ingest('good.npy', ...to);
+    expect(second).toMatchObject({ code: 1, report: { error: { code: 'VBO_ERR_ID_OFFSET' } } });
+    const beyond = await ingest('good.npy', ...to, '--id-offset', '5000');
+    expect(beyond).toMatchObject({ code: 0, report: { acknowledged: ROWS, reconciled: true } });
+    const again = await ingest('good.npy', ...to, '--id-offset', '0');
+    expect(again.report.warnings[0]).toContain('5,000 of the acknowledged ones replaced');
+  });
+
   it('keeps to a fixed setting', async () => {
     const { code, report } = await ingest('good.npy', '--to', 'null://', '--fixed', '64x1');
     expect(code).toBe(0);
@@ -133,7 +144,8 @@ describe('vbo ingest', () => {
     const folder = mkdtempSync(join(tmpdir(), 'vbo-dry-'));
     writeFileSync(join(folder, 'nan.npy'), readFileSync(join(cwd, 'nan.npy')));
     writeFileSync(join(folder, 'nan.npy.dead-letters.ndjson'), 'of the load\n');
-    const contents = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'latin1')]);
+    const contents = () =>
+      readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'latin1')]);
     const before = contents();
     for (const more of [[], ['--dead-letters', 'nan.npy.dead-letters.ndjson']]) {
       const words = ['nan.npy', '--to', 'lancedb://./dry?table=t', '--dry-run', ...more];

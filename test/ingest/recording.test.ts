@@ -23,7 +23,10 @@ describe('a load tells of itself in execution records', () => {
       acceptAfter(clock, () => 10),
     );
     sink.extra = 1000;
-    const { records } = await recorded(sink, 20_050, { fixed: { batchSize: 100, concurrency: 4 } });
+    const { records } = await recorded(sink, 20_050, {
+      fixed: { batchSize: 100, concurrency: 4 },
+      idOffset: 1000,
+    });
     expect(records).toHaveLength(1);
     expect(records[0]).toMatchObject({
       ...{ database_type: 'test', vector_dimension: 4, batch_size: 100, concurrency: 4, item_count: 20_050 },

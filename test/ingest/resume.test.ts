@@ -239,6 +239,59 @@ it.each([
   },
 );
 
+describe('a source without ids and a collection that holds records', () => {
+  const held = () => {
+    const clock = new VirtualClock();
+    const sink = Object.assign(database(clock, new Map([[0, 1]])), { upserts: true });
+    return { clock, sink };
+  };
+
+  it('do not go together without a word about the ids', async () => {
+    const { clock, sink } = held();
+    const refused = await load(clock, new TestSource({ rows: 5 }), sink);
+    expect(refused.error).toMatchObject({ code: 'VBO_ERR_ID_OFFSET', message: expect.stringContaining('--id-offset') });
+    expect(sink.batchRows).toEqual([]);
+    expect((await load(clock, new TestSource({ rows: 0 }), sink)).error).toBeUndefined();
+    const own = await load(clock, new TestSource({ rows: 5, id: (row) => row + 10 }), sink);
+    expect(own.report).toMatchObject({ acknowledged: 5, reconciled: true });
+  });
+
+  it('are numbered from the offset, in the dead letters too, and however often resumed', async () => {
+    const { clock, sink } = held();
+    const ledger = file();
+    const deadLetters = file();
+    const abort = new AbortController();
+    const source = () =>
+      new TestSource({ rows: 1000, vector: (row, values) => row === 999 && values.fill(Number.NaN) });
+    const answer = sink.write.bind(sink);
+    sink.write = async (batch, signal) => {
+      if (sink.stored.size > 300) abort.abort();
+      return answer(batch, signal);
+    };
+    const options = { fixed, ledger, deadLetters };
+    const first = await load(clock, source(), sink, { ...options, idOffset: 5000, signal: abort.signal });
+    expect(first.error?.code).toBe('VBO_ERR_ABORTED');
+    const other = await load(clock, source(), sink, { ...options, idOffset: 7, resume: true });
+    expect(other.error).toMatchObject({ code: 'VBO_ERR_LEDGER_MISMATCH' });
+    const { report } = await load(clock, source(), sink, { ...options, resume: true });
+    expect(report.reconciled).toBe(true);
+    expect(report.before.rejected + report.rejected).toBe(1);
+    const ids = Array.from({ length: 999 }, (_, row) => 5000 + row);
+    expect(new Set(sink.stored.keys())).toEqual(new Set([0, ...ids]));
+    expect(JSON.parse(readFileSync(deadLetters, 'utf8'))).toMatchObject({ position: 999, id: 5999 });
+  });
+
+  it('replace where the offset is 0; a source with ids takes none', async () => {
+    const { clock, sink } = held();
+    Object.assign(sink, { count: async () => sink.stored.size });
+    const { report } = await load(clock, new TestSource({ rows: 5 }), sink, { idOffset: 0 });
+    expect(report.warnings[0]).toMatch(/1 of the acknowledged ones replaced/);
+    expect([...sink.stored.keys()]).toEqual([0, 1, 2, 3, 4]);
+    const own = await load(clock, new TestSource({ rows: 5, id: (row) => row }), sink, { idOffset: 9 });
+    expect(own.error?.code).toBe('VBO_ERR_ARGUMENT');
+  });
+});
+
 it('a fatal refusal stops the load at once with the ledger intact', async () => {
   const ledger = file();
   const clock = new VirtualClock();

@@ -13,6 +13,7 @@ export type RunTask = {
       readonly memoryBudgetBytes?: number;
       readonly fixed?: Setting;
       readonly maxConcurrency?: number;
+      readonly idOffset?: number;
       readonly ledger: string;
       readonly deadLetters: string;
       readonly resume: boolean;

@@ -150,7 +150,7 @@ export class Runs {
         ...(exhaustive === undefined ? {} : { exhaustive }),
       };
     }
-    const { memory_mb: memoryMb, fixed, max_concurrency: maxConcurrency, resume } = body;
+    const { memory_mb: memoryMb, fixed, max_concurrency: maxConcurrency, id_offset: idOffset, resume } = body;
     const folder = this.#config.runDirectory;
     // The ledger bears the first run's name for as long as it is gone on with.
     const first = (resume ?? id).toLowerCase();
@@ -170,6 +170,7 @@ export class Runs {
         ? {}
         : { fixed: { batchSize: fixed.batch_size, concurrency: fixed.concurrency } }),
       ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
+      ...(idOffset === undefined ? {} : { idOffset }),
       ledger,
       deadLetters: join(folder, `${first}.dead-letters.ndjson`),
       resume: resume !== undefined,

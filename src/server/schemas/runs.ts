@@ -23,6 +23,14 @@ export const IngestRunBody = Type.Object(
     memory_mb: Type.Optional(Type.Number({ minimum: 1, maximum: 4000 })),
     fixed: Type.Optional(SettingSchema),
     max_concurrency: Type.Optional(Concurrency),
+    id_offset: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description:
+          'Id of the first record of a source without ids; must be given where the collection holds records: beyond their ids, or 0 to replace them',
+      }),
+    ),
     resume: Type.Optional(
       Type.String({ format: 'uuid', description: 'Id of the run that is to be gone on with, by its ledger' }),
     ),
