@@ -52,9 +52,11 @@ export class Books {
 
   /**
    * Resolves when the rows may be sent.
+   * @param isUnchecked their ids may have occurred before
    * @throws VBO_ERR_LEDGER_WRITE
    */
-  async announce(rows: Rows): Promise<void> {
+  async announce(rows: Rows, isUnchecked: boolean): Promise<void> {
+    if (isUnchecked) this.#ledger?.noteUnchecked();
     const { positions } = rows.columns;
     rows.mayBeStored ||= positions[0]! < this.#sentBefore;
     await this.#ledger?.reserve(positions.at(-1)! + 1);

@@ -74,6 +74,7 @@ class Load {
   #reader: AsyncIterator<SourceChunk> | undefined;
   #dispatched = 0;
   #stretches: Stretches | undefined;
+  #intake: Intake | undefined;
 
   constructor(kernels: Kernels, source: Source, sink: Sink, options: ResolvedIngestOptions) {
     this.#kernels = kernels;
@@ -146,6 +147,7 @@ class Load {
         ...{ kernels: this.#kernels, source: this.#source, metric, idType, idOffset },
         ...{ past, duplicatesBytes: memoryBudgetBytes * DUPLICATES_SHARE },
       });
+      this.#intake = intake;
       const readAhead = new ReadAhead({
         ...{ arena: this.#kernels.arena, dimension, idOffset, bell: this.#bell, inspect: intake.inspect },
         limitBytes: memoryBudgetBytes * READ_AHEAD_SHARE,
@@ -249,6 +251,7 @@ class Load {
     const verdict = reconcile(this.#sink, {
       ...counts,
       acknowledged: counts.acknowledged + this.#tally.acknowledged,
+      isUnchecked: this.#intake!.isUnchecked || past?.isUnchecked === true,
       after: await this.#sink.count?.(),
     });
     if (verdict.warning) this.#warnings.push(verdict.warning);
@@ -313,7 +316,7 @@ class Load {
     this.#tally.apply(setting, startMs - this.#startMs);
     const stretch = this.#stretches?.enter(setting, startMs);
     try {
-      await this.#books.announce(rows);
+      await this.#books.announce(rows, this.#intake!.isUnchecked);
       await delivery.deliver(rows, setting, (sample, error) => {
         this.#tally.observe(sample);
         stretch?.observe(sample, error);

@@ -41,6 +41,11 @@ export class Intake {
     return rejected;
   }
 
+  /** The ids of the records from now on are not looked at for earlier ones like them. */
+  get isUnchecked(): boolean {
+    return this.#duplicates.full;
+  }
+
   /** What the report should mention although nothing was refused for it. */
   warnings(): string[] {
     const warnings: string[] = [];
@@ -49,7 +54,7 @@ export class Intake {
         `${this.#zeroVectors} zero vectors were loaded; they have no direction, so cosine search cannot rank them (VBO_ERR_ZERO_VECTOR).`,
       );
     }
-    if (this.#duplicates.full) {
+    if (this.isUnchecked) {
       warnings.push(
         `Duplicate ids were looked for among the first records only: the ids after them do not fit the memory budget.`,
       );

@@ -38,6 +38,8 @@ export interface LedgerEntry {
   readonly rejected?: Readonly<Partial<Record<ErrorCode, readonly Range[]>>>;
   /** Where the dead letters are and how long they were when the rejected positions were written down. */
   readonly letters?: DeadLetterMark;
+  /** From here on ids were not looked at for earlier ones like them: records may have replaced each other. */
+  readonly unchecked?: true;
   /** Every record is settled and the sink's count was right. */
   readonly complete?: true;
 }
@@ -57,6 +59,7 @@ export class LedgerState {
   readonly rejectedByCode: Partial<Record<ErrorCode, RangeSet>> = {};
   sent = 0;
   letters: DeadLetterMark | undefined;
+  isUnchecked = false;
   isComplete = false;
 
   constructor(header: LedgerHeader, entries: Iterable<LedgerEntry> = []) {
@@ -89,6 +92,7 @@ export class LedgerState {
       }
     }
     this.letters = entry.letters ?? this.letters;
+    this.isUnchecked ||= entry.unchecked === true;
     this.isComplete ||= entry.complete === true;
   }
 
@@ -102,6 +106,7 @@ export class LedgerState {
         ? { rejected: Object.fromEntries(codes.map(([code, set]) => [code, set.ranges])) }
         : {}),
       ...(this.letters ? { letters: this.letters } : {}),
+      ...(this.isUnchecked ? { unchecked: true } : {}),
       ...(this.isComplete ? { complete: true } : {}),
     };
   }

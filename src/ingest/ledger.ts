@@ -46,11 +46,13 @@ export class Ledger {
   #declared: number;
   #synced: number;
   #reservation: Promise<void> = Promise.resolve();
+  #isUnchecked: boolean;
 
-  private constructor(journal: Journal, sent: number, options: LedgerOptions) {
+  private constructor(journal: Journal, { sent, isUnchecked }: LedgerState, options: LedgerOptions) {
     this.#journal = journal;
     this.#options = options;
     this.#declared = this.#synced = sent;
+    this.#isUnchecked = isUnchecked;
   }
 
   /**
@@ -75,7 +77,7 @@ export class Ledger {
       path,
       state.isBlank ? [state.header] : [state.header, state.toEntry()],
     );
-    return new Ledger(journal, state.sent, options);
+    return new Ledger(journal, state, options);
   }
 
   get path(): string {
@@ -99,6 +101,12 @@ export class Ledger {
       this.#hurry.abort();
     }
     if (end > this.#synced) await this.#reservation;
+  }
+
+  /** Ids are not looked at any more for earlier ones like them; the disk knows no later than that the next are stored. */
+  noteUnchecked(): void {
+    if (this.#isUnchecked) return;
+    this.#isUnchecked = this.#pending.unchecked = true;
   }
 
   /**
@@ -182,6 +190,7 @@ class Pending {
   sent: number | undefined;
   readonly stored = new RangeSet();
   readonly #rejected: Partial<Record<ErrorCode, RangeSet>> = {};
+  unchecked = false;
   complete = false;
 
   get hasRejected(): boolean {
@@ -200,6 +209,7 @@ class Pending {
       ...(this.stored.size > 0 ? { stored: this.stored.ranges } : {}),
       ...(rejected.length > 0 ? { rejected: Object.fromEntries(rejected) } : {}),
       ...(letters ? { letters } : {}),
+      ...(this.unchecked ? { unchecked: true } : {}),
       ...(this.complete ? { complete: true } : {}),
     };
   }

@@ -9,6 +9,8 @@ export interface Counts {
   readonly acknowledged: number;
   /** Acknowledged records that may have replaced others which `before` counts already. */
   readonly mayReplace: number;
+  /** Not every id was looked at for an earlier one like it: how many replaced each other is not known. */
+  readonly isUnchecked?: boolean;
 }
 
 /**
@@ -25,6 +27,11 @@ export function reconcile(sink: Sink, counts: Counts): { reconciled: boolean | n
   if (grown < acknowledged && grown >= acknowledged - mayReplace) {
     const replaced = formatCount(acknowledged - grown);
     const warning = `${sink.name} held ${formatCount(before)} records before; ${replaced} of the acknowledged ones replaced records of the same id.`;
+    return { reconciled: null, warning };
+  }
+  if (grown >= 0 && grown < acknowledged && counts.isUnchecked && sink.upserts) {
+    const missing = formatCount(acknowledged - grown);
+    const warning = `${sink.name} grew by ${missing} records less than it acknowledged. Ids that occur twice in the source explain it if there are so many: they were looked for among the first records only, for lack of memory.`;
     return { reconciled: null, warning };
   }
   throw new VectorBatchError(

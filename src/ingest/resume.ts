@@ -134,7 +134,7 @@ export function checkHeld(past: LedgerState, source: Source, sink: Sink, count: 
   const { storedBefore } = past.header;
   const doubt = inDoubt(past, source);
   const known = storedBefore === null ? undefined : storedBefore + past.stored.size;
-  const mayHaveReplaced = sink.upserts === true && storedBefore !== 0;
+  const mayHaveReplaced = sink.upserts === true && (storedBefore !== 0 || past.isUnchecked);
   if (count !== undefined && known !== undefined && count < known && !mayHaveReplaced) {
     throw new VectorBatchError(
       'VBO_ERR_RECONCILE',

@@ -38,6 +38,19 @@ describe('the sink’s count held against what it acknowledged', () => {
     refuses(false, { before: 50, after: 120, acknowledged: 100 });
   });
 
+  it('may have grown by less where not every id was looked at for an earlier one like it', () => {
+    const counts = { before: 0, after: 95, acknowledged: 100, isUnchecked: true };
+    for (const upserts of [true, 'onRequest'] as const) {
+      expect(verdict(upserts, counts)).toMatchObject({
+        reconciled: null,
+        warning: expect.stringMatching(/grew by 5 records less/),
+      });
+    }
+    refuses(false, counts);
+    refuses(true, { ...counts, after: 101 });
+    refuses(true, { ...counts, before: 100 });
+  });
+
   it('may have grown by less by what was in doubt when a load was resumed', () => {
     const counts = { before: 500, after: 590, acknowledged: 100 };
     expect(verdict('onRequest', { ...counts, mayReplace: 10 }).reconciled).toBeNull();

@@ -239,6 +239,33 @@ it.each([
   },
 );
 
+it('ids that occur twice where there is no memory to find them cost a warning, in a load that is resumed too', async () => {
+  const ledger = file();
+  // The filter of a load of 1 MB holds fewer than 10,000 ids.
+  const source = () => new TestSource({ rows: 12_000, id: (row) => (row > 9900 ? row % 100 : row) });
+  const contents = new Map<Id, number>();
+  const clock = new VirtualClock();
+  const abort = new AbortController();
+  let isCut = true;
+  const sink = new TestSink(clock, async (batch, signal) => {
+    await clock.sleep(5, signal);
+    for (const id of batch.ids) contents.set(id, 1);
+    if (isCut && batch.ids.includes(50) && contents.size > 9000) abort.abort();
+    return accept(batch);
+  });
+  Object.assign(sink, { upserts: true, count: async () => contents.size });
+  const options = { ledger, fixed, memoryBudgetBytes: 1e6 };
+  const cut = await load(clock, source(), sink, { ...options, signal: abort.signal });
+  expect(cut.error?.code).toBe('VBO_ERR_ABORTED');
+  expect(contents.size).toBeLessThan(cut.report.acknowledged);
+  isCut = false;
+  const { report, error: failure } = await load(clock, source(), sink, { ...options, resume: true });
+  expect(failure).toBeUndefined();
+  expect(report.reconciled).toBeNull();
+  expect(report.warnings.join()).toMatch(/records less than it acknowledged/);
+  expect(contents.size).toBe(9901);
+});
+
 describe('a source without ids and a collection that holds records', () => {
   const held = () => {
     const clock = new VirtualClock();
@@ -249,7 +276,10 @@ describe('a source without ids and a collection that holds records', () => {
   it('do not go together without a word about the ids', async () => {
     const { clock, sink } = held();
     const refused = await load(clock, new TestSource({ rows: 5 }), sink);
-    expect(refused.error).toMatchObject({ code: 'VBO_ERR_ID_OFFSET', message: expect.stringContaining('--id-offset') });
+    expect(refused.error).toMatchObject({
+      code: 'VBO_ERR_ID_OFFSET',
+      message: expect.stringContaining('--id-offset'),
+    });
     expect(sink.batchRows).toEqual([]);
     expect((await load(clock, new TestSource({ rows: 0 }), sink)).error).toBeUndefined();
     const own = await load(clock, new TestSource({ rows: 5, id: (row) => row + 10 }), sink);
