@@ -11,6 +11,7 @@ import { Random } from '../core/random.js';
 import { median } from '../core/statistics.js';
 import type { Setting } from '../core/types.js';
 import { Bell } from './bell.js';
+import { callback } from './callback.js';
 import { Delivery } from './delivery.js';
 import { dispatch } from './dispatch.js';
 import { failureOf } from './failure.js';
@@ -198,7 +199,10 @@ class Execution<T, R> {
   }
 
   async #dispatch(): Promise<void> {
-    const { maxAttempts = DEFAULT_ATTEMPTS, seed = 1, logger = silentLogger, onProgress } = this.#options;
+    const { maxAttempts = DEFAULT_ATTEMPTS, seed = 1, logger = silentLogger } = this.#options;
+    const onProgress =
+      this.#options.onProgress &&
+      callback('onProgress', this.#options.onProgress, (error) => this.#fail(error));
     const guard = this.#guard;
     const clock = this.#clock;
     const permits = new Permits(() => guard.setting.concurrency, this.#bell);

@@ -9,6 +9,7 @@ import { Books } from './books.js';
 import { DeadLetters } from './dead-letters.js';
 import { Delivery } from './delivery.js';
 import { dispatch } from './dispatch.js';
+import { callback } from './callback.js';
 import { createGuard } from './envelope.js';
 import { Intake } from './intake.js';
 import { type LedgerHeader, LedgerState } from './ledger-state.js';
@@ -87,7 +88,10 @@ class Load {
     // Every batch that waits to be tried again listens.
     setMaxListeners(0, this.#stop.signal);
     const { onProgress } = options;
-    if (onProgress) this.#progress = new ProgressReporter(source, this.#tally, this.#startMs, onProgress);
+    if (onProgress) {
+      const report = callback('onProgress', onProgress, (error) => this.#fail(error));
+      this.#progress = new ProgressReporter(source, this.#tally, this.#startMs, report);
+    }
   }
 
   async run(): Promise<IngestReport> {
@@ -134,6 +138,7 @@ class Load {
     const { dimension } = this.#source;
     const { idType, hasPayloads } = shape;
     await this.#sink.open({ dimension, metric, idType, hasPayloads });
+    let isFinished = false;
     try {
       const stored = await this.#sink.count?.();
       const idOffset = past
@@ -179,11 +184,12 @@ class Load {
       await this.#books.flush();
       this.#warnings.push(...intake.warnings());
       if (this.#failure) return null;
+      isFinished = true;
       await this.#sink.finish();
       return await this.#reconcile(past, stored);
     } finally {
       // Settings that were changed for the load are restored even if it failed.
-      if (this.#failure) await this.#attend('finish the sink', () => this.#sink.finish());
+      if (!isFinished) await this.#attend('finish the sink', () => this.#sink.finish());
     }
   }
 
@@ -195,13 +201,7 @@ class Load {
       onRecord &&
       new Stretches({
         ...{ database: this.#sink.database, dimension },
-        onRecord: (record) => {
-          try {
-            onRecord(record);
-          } catch (error) {
-            this.#fail(toVectorBatchError(error, 'VBO_ERR_INTERNAL', 'onRecord failed'));
-          }
-        },
+        onRecord: callback('onRecord', onRecord, (error) => this.#fail(error)),
         bytesPerVector: this.#sink.bytesPerVector(dimension),
         collectionRows: () => (stored === undefined ? undefined : stored + this.#tally.acknowledged),
         peakRssBytes: () => this.#rss.peakBytes(),

@@ -152,6 +152,22 @@ describe('execute', () => {
     expect(done).toBeLessThan(10_000);
   });
 
+  it.each([
+    ['throws', () => { throw new Error('no such element'); }],
+    ['rejects', async () => { throw new Error('no such element'); }],
+  ])('ends with the error of a listener that %s', async (_, onProgress) => {
+    const { result, error } = await run(
+      numbers(10_000),
+      (clock) => async (batch) => {
+        await clock.sleep(5);
+        return batch;
+      },
+      { onProgress },
+    );
+    expect(error?.message).toBe('onProgress failed: no such element');
+    expect(result.results.filter((r) => r !== undefined).length).toBeLessThan(10_000);
+  });
+
   it('believes a caller who knows better', async () => {
     const { result } = await run(
       numbers(8),

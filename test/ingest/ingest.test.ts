@@ -462,6 +462,48 @@ describe('a load that is cut short', () => {
     expect([sink.finished, sink.closed]).toEqual([1, 1]);
   });
 
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no such element');
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('no such element');
+      },
+    ],
+  ])('by a listener that %s ends with that error, the sink finished', async (_, onProgress) => {
+    const time = clock();
+    const sink = new TestSink(
+      time,
+      acceptAfter(time, () => 60),
+    );
+    const failed = await load(time, new TestSource({ rows: 10_000 }), sink, {
+      ...{ fixed: { batchSize: 100, concurrency: 4 }, onProgress },
+    });
+    expect(failed.error).toMatchObject({
+      code: 'VBO_ERR_INTERNAL',
+      message: 'onProgress failed: no such element',
+    });
+    expect(failed.report.acknowledged).toBe(sink.stored.size);
+    expect(failed.report.acknowledged).toBeLessThan(10_000);
+    expect([sink.finished, sink.closed]).toEqual([1, 1]);
+  });
+
+  it('by the sink’s own refusal to count has it finished too', async () => {
+    const time = clock();
+    const sink = new TestSink(time);
+    sink.count = async () => {
+      throw error('no quorum');
+    };
+    const failed = await load(time, new TestSource({ rows: 10 }), sink);
+    expect(failed.error?.message).toBe('no quorum');
+    expect([sink.finished, sink.closed]).toEqual([1, 1]);
+  });
+
   it('before it began reads nothing', async () => {
     const time = clock();
     const sink = new TestSink(time);
