@@ -24,8 +24,8 @@ interface ClientError {
  * - 401, 403, 404, 405: `fatal`
  * - 408, 425, other 5xx, network codes: `retry`
  * - other 4xx: `permanent`
- * - a mistake in the program (TypeError, ReferenceError, RangeError, SyntaxError): `fatal`
- * - anything else: `retry`
+ * - a mistake in the program (TypeError, ReferenceError, RangeError): `fatal`
+ * - anything else: `retry`; a SyntaxError too, which is how `response.json()` meets an answer that was cut short
  */
 export function failureOf(thrown: unknown, name: string): Failure {
   const error = toVectorBatchError(thrown, 'VBO_ERR_SINK', name);
@@ -53,7 +53,6 @@ export function failureOf(thrown: unknown, name: string): Failure {
   const isMistake =
     thrown instanceof ReferenceError ||
     thrown instanceof RangeError ||
-    thrown instanceof SyntaxError ||
     (thrown instanceof TypeError && thrown.cause === undefined);
   return { kind: isMistake ? 'fatal' : 'retry', error };
 }

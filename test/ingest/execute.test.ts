@@ -111,6 +111,12 @@ describe('execute', () => {
     expect(result.retries).toBe(2);
   });
 
+  it('asks again where an answer is half written or a page of HTML', async () => {
+    const bodies = ['<html>Bad gateway</html>', '[0, 1', '[0, 1, 2]'];
+    const { result } = await run(numbers(3), () => async () => new Response(bodies.shift()).json());
+    expect(result).toMatchObject({ results: [0, 1, 2], retries: 2 });
+  });
+
   it('stops at once at a fatal error or a mistake in the program, with the results so far', async () => {
     for (const failure of [httpError(401), new TypeError('x is undefined')]) {
       let calls = 0;
@@ -153,8 +159,18 @@ describe('execute', () => {
   });
 
   it.each([
-    ['throws', () => { throw new Error('no such element'); }],
-    ['rejects', async () => { throw new Error('no such element'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('no such element');
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('no such element');
+      },
+    ],
   ])('ends with the error of a listener that %s', async (_, onProgress) => {
     const { result, error } = await run(
       numbers(10_000),
@@ -212,6 +228,7 @@ describe('what a thrown error means', () => {
     [new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) }), 'retry'],
     [new TypeError('not a function'), 'fatal'],
     [new ReferenceError('x is not defined'), 'fatal'],
+    [new SyntaxError('Unexpected token < in JSON at position 0'), 'retry'],
     [new VectorBatchError('VBO_ERR_ARGUMENT', 'x'), 'fatal'],
     [new Error('who knows'), 'retry'],
     ['a string', 'retry'],
