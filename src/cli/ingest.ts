@@ -1,8 +1,8 @@
-import { rm } from 'node:fs/promises';
 import { VectorBatchError } from '../core/errors.js';
 import { type Logger, silentLogger } from '../core/logger.js';
 import { METRICS, type Metric, type Setting } from '../core/types.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
+import { Ledger } from '../ingest/ledger.js';
 import type { PolicyName } from '../ingest/options.js';
 import type { IngestReport } from '../ingest/report.js';
 import { openSink, SINK_SCHEMES } from '../sinks/index.js';
@@ -78,7 +78,9 @@ const command: Command = {
     const line = new ProgressLine();
     const logger = warnings(line);
     const isDryRun = invocation.flag('dry-run');
-    const { ledger, deadLetters }: Partial<LoadFiles> = isDryRun ? {} : await filesBeside(file, invocation, logger);
+    const { ledger, deadLetters }: Partial<LoadFiles> = isDryRun
+      ? {}
+      : await filesBeside(file, invocation, logger);
     // A dry run measures nothing.
     await using history = isDryRun ? undefined : await openHistory(invocation, 'write', logger);
     await using optimizer = await VectorBatchOptimizer.create({
@@ -100,7 +102,7 @@ const command: Command = {
         }),
       );
       line.clear();
-      if (ledger?.isTemporary) await rm(ledger.path, { force: true });
+      if (ledger?.isTemporary) await Ledger.removeComplete(ledger.path);
       const answer = ledger?.isTemporary ? { ...report, ledger: null } : report;
       if (isDryRun) {
         const summary = summaryOf(source);
@@ -145,11 +147,7 @@ interface LoadFiles {
  * nothing; after success it has done its duty. One that was asked for stays, so that the same command again, with
  * --resume, does nothing.
  */
-async function filesBeside(
-  file: string,
-  invocation: Invocation,
-  logger: Logger,
-): Promise<LoadFiles> {
+async function filesBeside(file: string, invocation: Invocation, logger: Logger): Promise<LoadFiles> {
   const [ledger, letters] = [invocation.text('ledger'), invocation.text('dead-letters')];
   const beside =
     ledger === undefined || letters === undefined

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   VBO_ERR_HISTORY: 'The history file cannot be opened, read or written.',
   VBO_ERR_ID_OFFSET:
     'The source has no ids and the collection holds records: nobody said where the ids of these begin.',
+  VBO_ERR_IN_USE: 'Another load is writing the same ledger or the same dead letters.',
   VBO_ERR_INTERNAL: 'A defect in this package. Please report it.',
   VBO_ERR_KERNELS: 'The WebAssembly kernels cannot be loaded, or were used in a page before they were.',
   VBO_ERR_LEARNER: 'The learner’s worker died during a task and its successor did too.',

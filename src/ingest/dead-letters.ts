@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { describe } from '../core/check.js';
 import { ERROR_CODES, type ErrorCode, toVectorBatchError } from '../core/errors.js';
+import { FileLock } from './file-lock.js';
 import type { DeadLetterMark } from './ledger-state.js';
 import type { RejectedRecord } from './ports.js';
 
@@ -20,6 +21,8 @@ export class DeadLetters {
   /** The first rejections, for the report. */
   readonly first: RejectedRecord[] = [];
   #file: Promise<FileHandle> | undefined;
+  /** Keeps others from the file. */
+  #lock: FileLock | undefined;
   #lines = '';
   #byteLength = 0;
   #writing: Promise<void> = Promise.resolve();
@@ -36,8 +39,8 @@ export class DeadLetters {
   async resume(mark: DeadLetterMark | undefined): Promise<{ position: number; code: ErrorCode }[]> {
     if (this.path === undefined || mark?.path !== resolve(this.path)) return [];
     try {
-      const file = await open(this.path, 'a+');
-      this.#file = Promise.resolve(file);
+      this.#file = this.#open(this.path, 'a+');
+      const file = await this.#file;
       const bytes = await file.readFile();
       const end = bytes.lastIndexOf(0x0a) + 1;
       if (end < bytes.length) await file.truncate(end);
@@ -80,13 +83,14 @@ export class DeadLetters {
       await this.sync();
     } finally {
       await (await this.#file?.catch(() => undefined))?.close();
+      this.#lock?.release();
     }
   }
 
   #flush(): Promise<void> {
     const lines = this.#lines;
     this.#lines = '';
-    this.#file ??= open(this.path!, 'w');
+    this.#file ??= this.#open(this.path!, 'w');
     const file = this.#file;
     this.#writing = this.#writing.then(async () => {
       try {
@@ -97,6 +101,11 @@ export class DeadLetters {
       }
     });
     return this.#writing;
+  }
+
+  async #open(path: string, flags: string): Promise<FileHandle> {
+    this.#lock = FileLock.take(path);
+    return open(path, flags);
   }
 
   #unwritable(error: unknown): Error {

@@ -6,11 +6,12 @@ import { Random } from '../core/random.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { Bell } from './bell.js';
 import { Books } from './books.js';
+import { callback } from './callback.js';
 import { DeadLetters } from './dead-letters.js';
 import { Delivery } from './delivery.js';
 import { dispatch } from './dispatch.js';
-import { callback } from './callback.js';
 import { createGuard } from './envelope.js';
+import { FileLock } from './file-lock.js';
 import { Intake } from './intake.js';
 import { type LedgerHeader, LedgerState } from './ledger-state.js';
 import { type IngestOptions, type ResolvedIngestOptions, resolveIngestOptions } from './options.js';
@@ -40,8 +41,8 @@ const READ_AHEAD_BYTES = 16e6;
  * without loss and without doubles.
  *
  * @throws every failure rejects with a `VectorBatchError` whose `details.report` is the {@link IngestReport} so
- *   far: VBO_ERR_ABORTED, VBO_ERR_ARGUMENT, VBO_ERR_ERROR_BUDGET, VBO_ERR_ID_OFFSET, VBO_ERR_LEDGER_DAMAGED,
- *   VBO_ERR_LEDGER_EXISTS, VBO_ERR_LEDGER_MISMATCH, VBO_ERR_LEDGER_WRITE, VBO_ERR_MEMORY, VBO_ERR_RECONCILE,
+ *   far: VBO_ERR_ABORTED, VBO_ERR_ARGUMENT, VBO_ERR_ERROR_BUDGET, VBO_ERR_ID_OFFSET, VBO_ERR_IN_USE,
+ *   VBO_ERR_LEDGER_DAMAGED, VBO_ERR_LEDGER_EXISTS, VBO_ERR_LEDGER_MISMATCH, VBO_ERR_LEDGER_WRITE, VBO_ERR_MEMORY, VBO_ERR_RECONCILE,
  *   VBO_ERR_RESUME, VBO_ERR_TIMEOUT, and whatever the source and the sink fail with
  */
 export async function ingest(
@@ -72,6 +73,8 @@ class Load {
   #guard: Guard | undefined;
   /** What earlier runs of a resumed load have settled. */
   #past: LedgerState | undefined;
+  /** Keeps others from the ledger. */
+  #lock: FileLock | undefined;
   #reader: AsyncIterator<SourceChunk> | undefined;
   #dispatched = 0;
   #stretches: Stretches | undefined;
@@ -112,6 +115,8 @@ class Load {
     this.#reader?.return?.()?.catch(() => {});
     await this.#attend('close the sink', () => this.#sink.close());
     await this.#attend('close the source', async () => this.#source.close?.());
+    // Not before: a write that was given up may be under way for as long as the sink is open.
+    this.#lock?.release();
     const report = this.#report(reconciled);
     if (this.#guard) this.#progress?.update(this.#options.clock.now(), this.#guard.setting, true);
     if (!this.#failure) return report;
@@ -213,6 +218,7 @@ class Load {
   async #recall(): Promise<LedgerState | undefined> {
     const { ledger, resume } = this.#options;
     if (ledger === undefined) return undefined;
+    this.#lock = FileLock.take(ledger);
     this.#past = await readPast(ledger, this.#options, this.#source, this.#sink);
     if (resume && !this.#past)
       this.#warnings.push(`There is no ledger ${ledger}: the load began at the start.`);

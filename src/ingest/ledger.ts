@@ -1,5 +1,7 @@
+import { rm } from 'node:fs/promises';
 import type { Clock } from '../core/clock.js';
 import type { ErrorCode } from '../core/errors.js';
+import { FileLock } from './file-lock.js';
 import { Journal } from './journal.js';
 import {
   type DeadLetterMark,
@@ -78,6 +80,21 @@ export class Ledger {
       state.isBlank ? [state.header] : [state.header, state.toEntry()],
     );
     return new Ledger(journal, state, options);
+  }
+
+  /** Removes the ledger of a load that is complete, unless another load has it by now. */
+  static async removeComplete(path: string): Promise<void> {
+    let lock: FileLock;
+    try {
+      lock = FileLock.take(path);
+    } catch {
+      return;
+    }
+    try {
+      if ((await Ledger.read(path))?.isComplete) await rm(path, { force: true });
+    } finally {
+      lock.release();
+    }
   }
 
   get path(): string {

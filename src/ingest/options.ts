@@ -28,11 +28,11 @@ export interface IngestOptions {
   onRecord?: (record: BatchExecutionRecord) => void;
   /** Stops the load: nothing more is read, the batches in flight are finished, and it rejects with VBO_ERR_ABORTED. */
   signal?: AbortSignal;
-  /** Path of an NDJSON file for the rejected records. It is created with the first of them. */
+  /** Path of an NDJSON file for the rejected records. It is created with the first of them, for one load at a time. */
   deadLetters?: string;
   /**
-   * Path of a journal of what is settled, for {@link IngestOptions.resume}. It is kept at the end, as proof. One
-   * process at a time may use it. Without one a load that was cut short can only be started again.
+   * Path of a journal of what is settled, for {@link IngestOptions.resume}. It is kept at the end, as proof. A
+   * second load that would write it meanwhile is refused with VBO_ERR_IN_USE. Without one a load that was cut short can only be started again.
    */
   ledger?: string;
   /**

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -260,16 +261,40 @@ describe('vbo ingest', () => {
   });
 
   // Nobody may be kept from writing a folder but one who is not root.
-  it.runIf(process.getuid?.() === 0)('goes to the current folder where that of the file takes nothing', async () => {
-    const folders = [mkdtempSync(join(tmpdir(), 'vbo-closed-')), mkdtempSync(join(tmpdir(), 'vbo-open-'))];
-    const [closed, open] = folders as [string, string];
-    writeFileSync(join(closed, 'rows.npy'), readFileSync(join(cwd, 'rows.npy')));
-    chmodSync(closed, 0o555);
-    chmodSync(open, 0o777);
-    const words = ['ingest', join(closed, 'rows.npy'), '--to', 'null://', '--resume', '--history', 'none'];
-    const { code, stderr } = await vbo(words, { cwd: open, uid: 65_534 });
-    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('go to the current folder') });
-    expect(readdirSync(open)).toEqual(['rows.npy.ledger']);
+  it.runIf(process.getuid?.() === 0)(
+    'goes to the current folder where that of the file takes nothing',
+    async () => {
+      const folders = [mkdtempSync(join(tmpdir(), 'vbo-closed-')), mkdtempSync(join(tmpdir(), 'vbo-open-'))];
+      const [closed, open] = folders as [string, string];
+      writeFileSync(join(closed, 'rows.npy'), readFileSync(join(cwd, 'rows.npy')));
+      chmodSync(closed, 0o555);
+      chmodSync(open, 0o777);
+      const words = ['ingest', join(closed, 'rows.npy'), '--to', 'null://', '--resume', '--history', 'none'];
+      const { code, stderr } = await vbo(words, { cwd: open, uid: 65_534 });
+      expect({ code, stderr }).toEqual({
+        code: 0,
+        stderr: expect.stringContaining('go to the current folder'),
+      });
+      expect(readdirSync(open)).toEqual(['rows.npy.ledger']);
+    },
+  );
+
+  it('refuses a second load of the same file while the first lives, and not after it was killed', async () => {
+    const words = ['rows.npy', '--to', 'lancedb://./db?table=locked', '--resume', '--fixed'];
+    const ledger = join(cwd, 'rows.npy.ledger');
+    const first = spawn(process.execPath, [MAIN, 'ingest', ...words, '8x2'], { cwd, stdio: 'ignore' });
+    await untilSettling(ledger);
+    for (const second of [
+      [...words, '8x2'],
+      ['rows.npy', '--to', 'null://'],
+    ]) {
+      expect(await ingest(second)).toMatchObject({ code: 1, report: { error: { code: 'VBO_ERR_IN_USE' } } });
+    }
+    first.kill('SIGKILL');
+    await once(first, 'exit');
+    expect(await ingest([...words, '1000x2'])).toMatchObject({ code: 0, report: { reconciled: true } });
+    expect((await lance.ids('locked')).length).toBe(ROWS);
+    rmSync(ledger);
   });
 
   it('refuses a ledger of another file, a damaged one, and one it cannot write', async () => {
