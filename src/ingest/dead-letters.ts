@@ -8,6 +8,7 @@ import type { RejectedRecord } from './ports.js';
 
 /** Lines are gathered up to this before they are written. */
 const BUFFER_LENGTH = 65_536;
+const NEWLINE = 0x0a;
 /** Rejections kept in memory for the report. */
 const MOST_KEPT = 20;
 
@@ -41,12 +42,19 @@ export class DeadLetters {
     try {
       this.#file = this.#open(this.path, 'a+');
       const file = await this.#file;
-      const bytes = await file.readFile();
-      const end = bytes.lastIndexOf(0x0a) + 1;
-      if (end < bytes.length) await file.truncate(end);
+      const { size } = await file.stat();
+      // A file that was cut short by others may end anywhere.
+      const start = size < mark.byteLength ? 0 : mark.byteLength;
+      const known: { position: number; code: ErrorCode }[] = [];
+      let end = start;
+      for await (const line of linesOf(file, start)) {
+        end += line.length + 1;
+        const letter = start === mark.byteLength ? letterOf(line.toString('utf8')) : undefined;
+        if (letter) known.push(letter);
+      }
+      if (end < size) await file.truncate(end);
       this.#byteLength = end;
-      const lines = bytes.toString('utf8', Math.min(mark.byteLength, end), end).split('\n');
-      return lines.flatMap((line) => letterOf(line) ?? []);
+      return known;
     } catch (error) {
       throw this.#unwritable(error);
     }
@@ -114,6 +122,22 @@ export class DeadLetters {
       'VBO_ERR_FILE_NOT_FOUND',
       `Cannot write dead letters to ${describe(this.path)}`,
     );
+  }
+}
+
+/** The lines from a byte on that have their end, without it. */
+async function* linesOf(file: FileHandle, start: number): AsyncGenerator<Buffer> {
+  const chunk = Buffer.alloc(BUFFER_LENGTH);
+  let rest: Buffer = Buffer.alloc(0);
+  for (let at = start; ; ) {
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    rest = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
+    for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
+      yield rest.subarray(0, end);
+      rest = rest.subarray(end + 1);
+    }
   }
 }
 

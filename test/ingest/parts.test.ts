@@ -1,8 +1,22 @@
+import {
+  appendFileSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { VectorBatchError } from '../../src/core/errors.js';
 import { Random } from '../../src/core/random.js';
 import { Bell } from '../../src/ingest/bell.js';
+import { DeadLetters } from '../../src/ingest/dead-letters.js';
 import { DuplicateFilter } from '../../src/ingest/duplicates.js';
 import { LatencyHistogram } from '../../src/ingest/histogram.js';
 import { Permits } from '../../src/ingest/permits.js';
@@ -95,4 +109,49 @@ it('retries wait from 200 ms to 5 s, or 30 s for push-back, half of it random, a
   }
   expect(retryDelayMs({ kind: 'backOff', error, retryAfterMs: 5000 }, 1, random)).toBe(5000);
   expect(retryDelayMs({ kind: 'backOff', error, retryAfterMs: 1e9 }, 1, random)).toBe(120_000);
+});
+
+describe('dead letters', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'letters-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const line = (position: number) => `{"position":${position},"code":"VBO_ERR_RECORD"}\n`;
+  const record = (position: number) => ({ position, code: 'VBO_ERR_RECORD' as const, message: 'broken' });
+
+  it('of more bytes than fit one buffer are gone on with from the mark', async () => {
+    const path = join(folder, 'large.ndjson');
+    const byteLength = 3 * 2 ** 30;
+    // A hole takes no room on the disk.
+    writeFileSync(path, '');
+    truncateSync(path, byteLength);
+    const long = `{"position":8,"code":"VBO_ERR_RECORD","message":"${'é'.repeat(100_000)}"}\n`;
+    appendFileSync(path, `${line(7)}${long}not ours\n{"posi`);
+    const letters = new DeadLetters(path);
+    expect(await letters.resume({ path, byteLength })).toEqual([
+      { position: 7, code: 'VBO_ERR_RECORD' },
+      { position: 8, code: 'VBO_ERR_RECORD' },
+    ]);
+    await letters.add(record(9));
+    await letters.close();
+    const file = openSync(path, 'r');
+    const tail = Buffer.alloc(100);
+    const read = readSync(file, tail, 0, 100, byteLength + line(7).length + Buffer.byteLength(long));
+    closeSync(file);
+    expect(tail.toString('utf8', 0, read)).toBe(
+      'not ours\n{"position":9,"code":"VBO_ERR_RECORD","message":"broken"}\n',
+    );
+  });
+
+  it('that lost their end to somebody else are gone on with after their last whole line', async () => {
+    const path = join(folder, 'short.ndjson');
+    writeFileSync(path, `${line(1)}${line(2)}{"posi`);
+    const letters = new DeadLetters(path);
+    expect(await letters.resume({ path, byteLength: 1000 })).toEqual([]);
+    await letters.add(record(3));
+    await letters.close();
+    expect(
+      readFileSync(path, 'utf8')
+        .split('\n')
+        .map((text) => text && JSON.parse(text).position),
+    ).toEqual([...[1, 2, 3, '']]);
+  });
 });
