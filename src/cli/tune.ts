@@ -1,5 +1,6 @@
-import { createWriteStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { createWriteStream, existsSync } from 'node:fs';
+import { access, constants, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import type { BatchExecutionRecord } from '../core/types.js';
@@ -51,7 +52,10 @@ const command: Command = {
         ? undefined
         : await openFileSource(file, invocation, { memoryBytes: SPECIMEN_BYTES });
     const dimension = numberOption(invocation, 'dim', source?.dimension);
-    const records = recordsFile(invocation.text('records'));
+    const [env, plot] = [invocation.text('env'), invocation.text('plot')];
+    await checkWritable(env);
+    await checkWritable(plot);
+    const records = await recordsFile(invocation.text('records'));
     const line = new ProgressLine();
     const logger = warnings(line);
     await using history = await openHistory(invocation, 'write', logger);
@@ -70,10 +74,17 @@ const command: Command = {
         }),
       );
       line.clear();
-      await write(invocation.text('env'), () => envText(report));
-      await write(invocation.text('plot'), () => surfaceSvg(report));
-      invocation.answer(report, () => reportText(report));
-      return EXIT.done;
+      const failure = await firstFailure([
+        records?.close(),
+        write(env, () => envText(report)),
+        write(plot, () => surfaceSvg(report)),
+      ]);
+      // What was measured is shown whatever became of the files.
+      const { code, message } = failure ?? {};
+      invocation.answer(failure ? { ...report, error: { code, message } } : report, () => reportText(report));
+      if (!failure) return EXIT.done;
+      process.stderr.write(errorLine(failure));
+      return EXIT.failed;
     } catch (error) {
       line.clear();
       if (!(error instanceof VectorBatchError && error.code === 'VBO_ERR_ABORTED')) throw error;
@@ -81,23 +92,30 @@ const command: Command = {
       if (invocation.json) invocation.answer({ error }, () => '');
       return EXIT.interrupted;
     } finally {
-      await records?.close();
+      await records?.close().catch(() => {});
       await source?.close?.();
     }
   },
 };
 
-/** Trials as they happen, with the time of day: an interrupted tuning leaves those it made. */
-function recordsFile(
-  path: string | undefined,
-): { write: (record: BatchExecutionRecord) => void; close: () => Promise<void> } | undefined {
+interface RecordsFile {
+  readonly write: (record: BatchExecutionRecord) => void;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Trials as they happen, with the time of day: an interrupted tuning leaves those it made.
+ * @throws VBO_ERR_FILE_NOT_FOUND if the file cannot be opened; `close` if one could not be written
+ */
+async function recordsFile(path: string | undefined): Promise<RecordsFile | undefined> {
   if (path === undefined) return undefined;
   const stream = createWriteStream(path);
   const done = finished(stream).catch((error) => {
-    throw toVectorBatchError(error, 'VBO_ERR_FILE_NOT_FOUND', `Cannot write ${path}`);
+    throw unwritable(path, error);
   });
   // Looked at in close(); until then a failure is nobody's.
   done.catch(() => {});
+  await Promise.race([new Promise((resolve) => stream.once('open', resolve)), done]);
   return {
     write: (record) => void stream.write(`${JSON.stringify({ ...record, ts: Date.now() })}\n`),
     close: () => {
@@ -107,12 +125,36 @@ function recordsFile(
   };
 }
 
+/**
+ * Finds out before anything is measured, which would be in vain.
+ * @throws VBO_ERR_FILE_NOT_FOUND
+ */
+async function checkWritable(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  try {
+    await access(existsSync(path) ? path : dirname(path), constants.W_OK);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
 async function write(path: string | undefined, text: () => string): Promise<void> {
   if (path === undefined) return;
   await writeFile(path, text()).catch((error) => {
-    throw toVectorBatchError(error, 'VBO_ERR_FILE_NOT_FOUND', `Cannot write ${path}`);
+    throw unwritable(path, error);
   });
 }
+
+/** Waits for all. */
+async function firstFailure(
+  work: readonly (Promise<void> | undefined)[],
+): Promise<VectorBatchError | undefined> {
+  const results = await Promise.allSettled(work);
+  return results.find((result) => result.status === 'rejected')?.reason;
+}
+
+const unwritable = (path: string, error: unknown): VectorBatchError =>
+  toVectorBatchError(error, 'VBO_ERR_FILE_NOT_FOUND', `Cannot write ${path}`);
 
 const progressText = ({ done, total, setting, etaMs }: TuneProgress): string =>
   `trial ${done + 1} of ${total}  ${setting.batchSize} x ${setting.concurrency}  ETA ${formatDuration(etaMs)}`;

@@ -64,6 +64,33 @@ describe('vbo tune', () => {
     expect(tables()).toEqual([]);
   });
 
+  it.each(['records', 'env', 'plot'])('does not measure what --%s could not take', async (option) => {
+    const words = ['--to', 'lancedb://./db?table=items', '--dim', '8', `--${option}`, 'no/folder/out'];
+    const { code, stdout, stderr } = await vbo(['tune', ...words, '--json'], { cwd });
+    expect(code).toBe(1);
+    expect(stderr).toContain('Cannot write no/folder/out');
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'VBO_ERR_FILE_NOT_FOUND' } });
+    expect(JSON.parse(stdout)).not.toHaveProperty('best');
+  });
+
+  // A directory can be written, but not as a file; a full disk takes no byte.
+  it.each(
+    [
+      ['plot', '.'],
+      ['records', '/dev/full'],
+    ].filter(([, path]) => existsSync(path!)),
+  )('shows what it measured in one document though --%s fails', async (option, path) => {
+    const words = ['--to', 'null://', '--dim', '8', '--budget', '200ms', `--${option}`, path];
+    const { code, stdout, stderr } = await vbo(['tune', ...words, '--env', 'kept.env', '--json'], { cwd });
+    expect(code).toBe(1);
+    expect(stderr).toContain(`Cannot write ${path}`);
+    expect(JSON.parse(stdout)).toMatchObject({
+      best: { batchSize: expect.any(Number) },
+      error: { code: 'VBO_ERR_FILE_NOT_FOUND' },
+    });
+    expect(readFileSync(join(cwd, 'kept.env'), 'utf8')).toMatch(/^VBO_BATCH_SIZE=/);
+  });
+
   it.each([
     [['--dim', '8'], '--to is missing.'],
     [['--to', 'null://'], '--dim is missing.'],
