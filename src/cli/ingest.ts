@@ -11,7 +11,7 @@ import { type Command, EXIT, type Invocation, numberOption, requiredText } from 
 import { errorLine } from './error-line.js';
 import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 import { interruptible } from './interrupt.js';
-import { ProgressLine, progressText } from './progress-line.js';
+import { LoadText, ProgressLine } from './progress-line.js';
 import {
   COLUMN_OPTIONS,
   FILE_NOTE,
@@ -76,6 +76,7 @@ const command: Command = {
     const sink = await openSink(url);
     const source = await openFileSource(file, invocation, { memoryBytes: memoryBudgetBytes });
     const line = new ProgressLine();
+    const text = new LoadText();
     const logger = warnings(line);
     const isDryRun = invocation.flag('dry-run');
     const { ledger, deadLetters }: Partial<LoadFiles> = isDryRun
@@ -90,15 +91,23 @@ const command: Command = {
       const report = await interruptible((signal) =>
         optimizer.ingest(source, sink, {
           signal,
-          // What is tried again stands in the report.
-          logger: silentLogger,
+          logger: {
+            ...silentLogger,
+            warn: ({ attempt }, message) => {
+              text.retry(Number(attempt), message);
+              line.draw(String(text), true);
+            },
+          },
           metric: (invocation.text('metric') ?? 'cosine') as Metric,
           ...(deadLetters === undefined ? {} : { deadLetters }),
           ...(ledger === undefined ? {} : { ledger: ledger.path, resume: invocation.flag('resume') }),
           ...(fixed === undefined ? {} : { fixed }),
           ...(idOffset === undefined ? {} : { idOffset }),
           ...(policy === undefined ? {} : { policy: policy as PolicyName }),
-          onProgress: (progress) => line.draw(progressText(progress)),
+          onProgress: (progress) => {
+            text.report(progress);
+            line.draw(String(text));
+          },
         }),
       );
       line.clear();
