@@ -1,7 +1,15 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { VectorBatchError } from '../core/errors.js';
+import { type ErrorCode, VectorBatchError } from '../core/errors.js';
 
 export const EXIT = { done: 0, failed: 1, usage: 2, deadLetters: 3, interrupted: 130 } as const;
+
+const USAGE_CODES: readonly ErrorCode[] = ['VBO_ERR_USAGE', 'VBO_ERR_ARGUMENT', 'VBO_ERR_URL'];
+
+/** How a command that failed with this code exits. */
+export function exitOf(code: ErrorCode): number {
+  if (code === 'VBO_ERR_ABORTED') return EXIT.interrupted;
+  return USAGE_CODES.includes(code) ? EXIT.usage : EXIT.failed;
+}
 
 export interface OptionHelp {
   name: string;

@@ -7,7 +7,7 @@ import type { PolicyName } from '../ingest/options.js';
 import type { IngestReport } from '../ingest/report.js';
 import { openSink, SINK_SCHEMES } from '../sinks/index.js';
 import { VectorBatchOptimizer } from '../vector-batch-optimizer.js';
-import { type Command, EXIT, type Invocation, numberOption, requiredText } from './command.js';
+import { type Command, EXIT, exitOf, type Invocation, numberOption, requiredText } from './command.js';
 import { errorLine } from './error-line.js';
 import { HISTORY_OPTION, openHistory, warnings } from './history-option.js';
 import { interruptible } from './interrupt.js';
@@ -93,8 +93,8 @@ const command: Command = {
           signal,
           logger: {
             ...silentLogger,
-            warn: ({ attempt }, message) => {
-              text.retry(Number(attempt), message);
+            warn: ({ attempt = 1 }: { attempt?: number }, message) => {
+              text.retry(attempt, message);
               line.draw(String(text), true);
             },
           },
@@ -131,7 +131,7 @@ const command: Command = {
       if (invocation.json || report.items > 0) {
         invocation.answer({ ...report, error: { code, message } }, () => reportText(report));
       }
-      return code === 'VBO_ERR_ABORTED' ? EXIT.interrupted : EXIT.failed;
+      return exitOf(code);
     }
   },
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
-import { type Command, EXIT, helpText, parseInvocation } from './command.js';
+import { type Command, EXIT, exitOf, helpText, parseInvocation } from './command.js';
 import { errorLine } from './error-line.js';
 
 const COMMANDS: Record<string, () => Promise<{ default: Command }>> = {
@@ -75,8 +75,7 @@ async function main(words: string[]): Promise<number> {
     process.stderr.write(errorLine(error));
     if (error.code === 'VBO_ERR_INTERNAL') process.stderr.write(`${error.stack}\n`);
     if (rest.includes('--json')) process.stdout.write(`${JSON.stringify({ error }, null, 2)}\n`);
-    if (error.code === 'VBO_ERR_USAGE' || error.code === 'VBO_ERR_ARGUMENT') return EXIT.usage;
-    return EXIT.failed;
+    return exitOf(error.code);
   }
 }
 
