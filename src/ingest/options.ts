@@ -38,7 +38,8 @@ export interface IngestOptions {
   /**
    * Goes on with the load that `ledger` was written for, after a crash, an abort or a failure: no record is lost,
    * none stored twice. If there is no ledger yet the load begins at the start, unless that could store records
-   * twice (VBO_ERR_RESUME); if it is complete nothing is sent. Default false: an unfinished ledger is then refused with VBO_ERR_LEDGER_EXISTS.
+   * twice (VBO_ERR_RESUME); if it is complete nothing is sent. Default false: an unfinished ledger is then refused
+   * with VBO_ERR_LEDGER_EXISTS, unless it has settled nothing.
    */
   resume?: boolean;
   /**

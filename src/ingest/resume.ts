@@ -28,37 +28,58 @@ const identityOf = async (source: Source): Promise<LedgerHeader['source']> => ({
 });
 
 /**
- * What the ledger at `path` knows of a load of `source` into `sink` that is to be resumed; undefined if the load
- * begins. A ledger of an unfinished load is never overwritten: without it the load could only be started again.
+ * What the ledger at `path` knows of a load of `source` into `sink` that is to be gone on with; undefined if the load
+ * begins. A ledger of an unfinished load is never overwritten: without it the load could only be started again. One
+ * that has settled nothing is gone on with unasked, since that is where the load begins too.
  *
  * @throws VBO_ERR_LEDGER_EXISTS if there is one and `resume` is false; VBO_ERR_LEDGER_MISMATCH if it is of another
  *   source, sink or version; VBO_ERR_LEDGER_DAMAGED; VBO_ERR_FILE_NOT_FOUND if it cannot be read
  */
 export async function readPast(
   path: string,
-  { resume, idOffset }: Pick<ResolvedIngestOptions, 'resume' | 'idOffset'>,
+  options: Pick<ResolvedIngestOptions, 'resume' | 'idOffset'>,
   source: Source,
   sink: Sink,
 ): Promise<LedgerState | undefined> {
   const state = await Ledger.read(path);
   if (!state) return undefined;
   const { header } = state;
-  const mismatch = (what: string, found: unknown, expected: unknown) =>
+  const mismatch = ({ what, found, expected }: Mismatch) =>
     new VectorBatchError(
       'VBO_ERR_LEDGER_MISMATCH',
       `The ledger ${describe(path)} is of another ${what}: ${found}; expected ${expected}.`,
       { details: { path, what, found, expected } },
     );
-  if (header.version !== LEDGER_VERSION) throw mismatch('version', header.version, LEDGER_VERSION);
-  if (!resume) {
+  if (header.version !== LEDGER_VERSION) {
+    throw mismatch({ what: 'version', found: header.version, expected: LEDGER_VERSION });
+  }
+  if (!options.resume) {
     const isForgotten = sink.ephemeral === true && header.sink === sink.name;
     if (state.isComplete || state.isBlank || isForgotten) return undefined;
-    throw new VectorBatchError(
-      'VBO_ERR_LEDGER_EXISTS',
-      `The ledger ${describe(path)} holds an unfinished load of ${header.source.name} into ${header.sink}, ${formatCount(state.settled.size)} records settled: resume it, remove it to start again, or name another ledger.`,
-      { details: { path, source: header.source.name, sink: header.sink, settled: state.settled.size } },
-    );
   }
+  const other = await mismatchOf(header, options.idOffset, source, sink);
+  if (options.resume && other) throw mismatch(other);
+  if (options.resume || (!other && state.settled.size === 0)) return state;
+  throw new VectorBatchError(
+    'VBO_ERR_LEDGER_EXISTS',
+    `The ledger ${describe(path)} holds an unfinished load of ${header.source.name} into ${header.sink}, ${formatCount(state.settled.size)} records settled: resume it, remove it to start again, or name another ledger.`,
+    { details: { path, source: header.source.name, sink: header.sink, settled: state.settled.size } },
+  );
+}
+
+interface Mismatch {
+  readonly what: string;
+  readonly found: unknown;
+  readonly expected: unknown;
+}
+
+/** In what a ledger is not of this load, if anything. */
+async function mismatchOf(
+  header: LedgerHeader,
+  idOffset: number | undefined,
+  source: Source,
+  sink: Sink,
+): Promise<Mismatch | undefined> {
   const actual = await identityOf(source);
   const isSame =
     header.source.fingerprint === actual.fingerprint &&
@@ -66,11 +87,13 @@ export async function readPast(
     header.source.count === actual.count &&
     // A file may be moved; a source that cannot be told by its content is told by its name.
     (actual.fingerprint !== null || header.source.name === actual.name);
-  if (!isSame) throw mismatch('source', JSON.stringify(header.source), JSON.stringify(actual));
-  if (header.sink !== sink.name) throw mismatch('sink', header.sink, sink.name);
+  if (!isSame) {
+    return { what: 'source', found: JSON.stringify(header.source), expected: JSON.stringify(actual) };
+  }
+  if (header.sink !== sink.name) return { what: 'sink', found: header.sink, expected: sink.name };
   const known = header.idOffset ?? 0;
-  if (idOffset !== undefined && idOffset !== known) throw mismatch('id offset', known, idOffset);
-  return state;
+  if (idOffset === undefined || idOffset === known) return undefined;
+  return { what: 'id offset', found: known, expected: idOffset };
 }
 
 /**

@@ -218,6 +218,42 @@ it('resume without a ledger is wrong usage; without the file it is a beginning, 
   expect(report.warnings[0]).toMatch(/There is no ledger/);
 });
 
+describe('a load that was refused before anything was settled', () => {
+  const refused = async (ledger: string, sink: TestSink) => {
+    sink.write = async () => ({ kind: 'fatal', error: error('401') });
+    const { error: failure } = await load(sink.clock, new TestSource({ rows: 50 }), sink, { ledger });
+    expect(failure?.message).toBe('401');
+    expect(readFileSync(ledger, 'utf8')).toContain('"sent"');
+  };
+
+  it.each([true, 'onRequest', false] as const)(
+    'is begun again by the same words where the sink replaces: %j',
+    async (upserts) => {
+      const ledger = file();
+      const clock = new VirtualClock();
+      const sink = () => Object.assign(database(clock), { upserts });
+      await refused(ledger, sink());
+      const again = sink();
+      const { report } = await load(clock, new TestSource({ rows: 50 }), again, { ledger });
+      expect(report).toMatchObject({ acknowledged: 50, resumedFrom: 0, reconciled: true });
+      expect([...again.stored.values()].every((times) => times === 1)).toBe(true);
+    },
+  );
+
+  it('is not begun again where it may have stored what cannot be replaced, nor for another sink', async () => {
+    const ledger = file();
+    const clock = new VirtualClock();
+    const sink = Object.assign(database(clock), { upserts: false });
+    await refused(ledger, sink);
+    const holding = Object.assign(database(clock, new Map([[3, 1]])), { upserts: false });
+    const again = await load(clock, new TestSource({ rows: 50 }), holding, { ledger });
+    expect(again.error?.code).toBe('VBO_ERR_RESUME');
+    const other = Object.assign(database(clock), { name: 'other://' });
+    const elsewhere = await load(clock, new TestSource({ rows: 50 }), other, { ledger });
+    expect(elsewhere.error?.code).toBe('VBO_ERR_LEDGER_EXISTS');
+  });
+});
+
 it.each([
   ['onRequest', 'VBO_ERR_RESUME', 0],
   [false, 'VBO_ERR_RESUME', 0],
