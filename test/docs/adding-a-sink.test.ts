@@ -54,3 +54,23 @@ describeConformance('the example', {
     return records;
   },
 });
+
+test('the example opens a file whose last line a killed process has torn, and goes on after the one before', async () => {
+  const path = join(files, 'torn.jsonl');
+  const { JsonlSink } = await import(join(house, 'src/sinks/jsonl.ts'));
+  const loaded = async (id: number) => {
+    const sink = new JsonlSink(path);
+    await sink.open({ dimension: 1, metric: 'cosine', idType: 'number', hasPayloads: false });
+    const batch = { sequence: 0, rows: 1, dimension: 1, ids: [id], vectors: Float32Array.of(id) };
+    expect(await sink.write(batch, new AbortController().signal)).toMatchObject({ kind: 'ok' });
+    const count = await sink.count();
+    await sink.close();
+    return count;
+  };
+  writeFileSync(path, '{"dimen');
+  expect(await loaded(1)).toBe(1);
+  writeFileSync(path, '{"id":2,"vec', { flag: 'a' });
+  expect(await loaded(3)).toBe(2);
+  const lines = readFileSync(path, 'utf8').trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line).id)).toEqual([undefined, 1, 3]);
+});
