@@ -48,6 +48,12 @@ const scrape = async (): Promise<string> => (await app.inject({ url: '/metrics' 
 const start = async (payload: object): Promise<RunAnswer> =>
   (await app.inject({ method: 'POST', url: '/api/v1/runs', payload })).json();
 
+const endOf = (id: string): Promise<RunAnswer> =>
+  until(
+    async () => (await app.inject({ url: `/api/v1/runs/${id}` })).json(),
+    ({ state }) => state !== 'running',
+  );
+
 describe('a histogram of durations', () => {
   it('counts each duration in every bucket that it is not above', () => {
     const histogram = new DurationHistogram({ name: 'some_seconds', help: 'Of the test' });
@@ -149,6 +155,20 @@ describe('/metrics', () => {
     expect(after).not.toContain(id);
   });
 
+  it('counts a load that is resumed once', async () => {
+    const acknowledged = async () => sampleOf(await scrape(), 'vbo_vectors_total{outcome="acknowledged"}');
+    const before = await acknowledged();
+    const load = { kind: 'ingest', source: 'few.npy', sink: `sim://${folder}/slow.json` };
+    const { id } = await start({ ...load, fixed: { batch_size: 20, concurrency: 1 } });
+    await until(acknowledged, (count) => count >= before + 40);
+    await app.inject({ method: 'DELETE', url: `/api/v1/runs/${id}` });
+    const first = await endOf(id);
+    expect(first.state).toBe('cancelled');
+    const second = await endOf((await start({ ...load, resume: id })).id);
+    expect(second).toMatchObject({ state: 'completed', report: { resumed_from: expect.any(Number) } });
+    expect((await acknowledged()) - before).toBe(199);
+  });
+
   it('counts a load that fails', async () => {
     const failed = 'vbo_runs_ended_total{kind="ingest",state="failed"}';
     expect(sampleOf(await scrape(), failed)).toBe(0);
@@ -159,10 +179,7 @@ describe('/metrics', () => {
 
   it('tells how runs end, and what a tuning gained', async () => {
     const { id } = await start({ kind: 'tune', sink: 'null://', dimension: 8, budget_ms: 200 });
-    await until<RunAnswer>(
-      async () => (await app.inject({ url: `/api/v1/runs/${id}` })).json(),
-      ({ state }) => state !== 'running',
-    );
+    await endOf(id);
     const completed = 'vbo_runs_ended_total{kind="tune",state="completed"}';
     const text = await until(scrape, (t) => sampleOf(t, completed) > 0);
     expect(sampleOf(text, completed)).toBe(1);
