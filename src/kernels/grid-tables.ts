@@ -17,16 +17,16 @@ export interface GridModel {
 /** Upper bounds; one left out does not bind. */
 export interface GridLimits {
   /** Bytes in flight: memory.baseBytes + memory.perVectorBytes * batchSize * concurrency. */
-  readonly maxMemoryBytes?: number;
+  readonly maxMemoryBytes?: number | undefined;
   /** Bytes of one request: wire.perRequestBytes + wire.perVectorBytes * batchSize. */
-  readonly maxRequestBytes?: number;
+  readonly maxRequestBytes?: number | undefined;
   /** Vectors of one request. */
-  readonly maxRows?: number;
+  readonly maxRows?: number | undefined;
   /** Predicted time of one request, ms. */
-  readonly maxLatencyMs?: number;
-  readonly maxConcurrency?: number;
+  readonly maxLatencyMs?: number | undefined;
+  readonly maxConcurrency?: number | undefined;
   /** Vectors of the whole load: batchSize * concurrency must not pass it. */
-  readonly itemCount?: number;
+  readonly itemCount?: number | undefined;
 }
 
 export type GridBound = 'memory' | 'request_bytes' | 'rows' | 'latency' | 'concurrency' | 'items';

@@ -68,9 +68,14 @@ interface Knowledge {
 /** So it is in the median of the six sweeps of `test/data/sweeps` (1.3 to 3.0). */
 const USUAL_TAIL = 1.5;
 
+/** Dimensions of a database whose predictions are kept. */
+const MOST_KEPT = 256;
+
 /** What is known about every database's speed: the profiles' priors, and the fits that replace them as records come in. */
 export class PerformanceModel {
   readonly #knowledge = new Map<string, Knowledge>();
+  /** Predictions for any number of items, until something is learnt. */
+  #predictions = new WeakMap<DatabaseProfile, Map<number, Prediction>>();
 
   /**
    * A model as it was when {@link toJSON} wrote it down.
@@ -89,6 +94,7 @@ export class PerformanceModel {
   load(state: unknown): void {
     const { databases } = checkState(state);
     this.#knowledge.clear();
+    this.#predictions = new WeakMap();
     for (const { database, limits, reached, fits } of databases) {
       const fit = (state: FitState): [number, DatabaseFit] => [state.dimension, { database, ...state }];
       this.#knowledge.set(database, { lessons: { limits, reached }, fits: new Map(fits.map(fit)) });
@@ -116,6 +122,7 @@ export class PerformanceModel {
    * @throws VBO_ERR_RECORD if there are records and every one is refused.
    */
   train(records: readonly unknown[], trainForest?: ForestTrainer): TrainingReport {
+    this.#predictions = new WeakMap();
     const skipped: { index: number; reason: string }[] = [];
     const refused: { index: number; reason: string }[] = [];
     const groups = new Map<
@@ -177,48 +184,24 @@ export class PerformanceModel {
    * @param itemCount vectors to be loaded into an empty collection. Default: it is as full as when it was measured
    */
   predict(profile: DatabaseProfile, dimension: number, itemCount?: number): Prediction {
+    const kept = this.#predictions.get(profile)?.get(dimension);
+    if (kept) return kept;
     const known = this.#knowledge.get(profile.name);
-    const limits = limitsAfter(profile, known?.lessons ?? NO_LESSONS);
     const fit = known && nearest([...known.fits.values()], dimension);
-    if (!fit) {
-      const { law, basis } = profile;
-      const dimensionDistance = Math.abs(Math.log2(dimension / law.referenceDimension));
-      return {
-        cost: costAt(law, dimension),
-        limits,
-        basis: `prior of ${profile.name} (${basis}, ${law.referenceDimension} dimensions)`,
-        records: 0,
-        tail: USUAL_TAIL,
-        ...confidenceOf({ basis, dimensionDistance }),
-      };
+    const limits = limitsAfter(profile, known?.lessons ?? NO_LESSONS);
+    if (fit?.drift) return predictionOf(profile, dimension, limits, fit, itemCount);
+    const prediction = predictionOf(profile, dimension, limits, fit);
+    this.#keep(profile, dimension, prediction);
+    return prediction;
+  }
+
+  #keep(profile: DatabaseProfile, dimension: number, prediction: Prediction): void {
+    let kept = this.#predictions.get(profile);
+    if (!kept || kept.size >= MOST_KEPT) {
+      kept = new Map();
+      this.#predictions.set(profile, kept);
     }
-    const transferred = fit.dimension !== dimension;
-    const { drift } = fit;
-    const meanRows = itemCount === undefined ? drift?.medianRows : itemCount / 2;
-    const model = drift ? slower(fit.model, slowdownAt(drift, meanRows!)) : fit.model;
-    const parts: Pick<FitState, 'drift' | 'memory' | 'correction'> = transferred
-      ? { ...(drift ? { drift } : {}) }
-      : fit;
-    return {
-      cost: transferred ? carry(model, profile.law, fit.dimension, dimension) : model,
-      limits,
-      basis: `fit to ${fit.records} records of ${profile.name} at ${fit.dimension} dimensions${
-        transferred ? `, carried to ${dimension} by its dimension law` : ''
-      }${partsOf(parts)}`,
-      records: fit.records,
-      tail: fit.tail ?? USUAL_TAIL,
-      ...(parts.memory ? { memory: parts.memory } : {}),
-      ...(parts.correction ? { correction: parts.correction } : {}),
-      ...confidenceOf({
-        basis: profile.basis,
-        dimensionDistance: Math.abs(Math.log2(dimension / fit.dimension)),
-        records: {
-          count: fit.records,
-          settings: fit.settings,
-          medianAbsoluteRelativeError: fit.medianAbsoluteRelativeError,
-        },
-      }),
-    };
+    kept.set(dimension, prediction);
   }
 
   /**
@@ -271,4 +254,53 @@ export class PerformanceModel {
 function nearest(fits: readonly DatabaseFit[], dimension: number): DatabaseFit | undefined {
   const distance = (fit: DatabaseFit) => Math.abs(Math.log2(fit.dimension / dimension));
   return [...fits].sort((a, b) => distance(a) - distance(b) || a.dimension - b.dimension)[0];
+}
+
+/** By the fit, or by the profile's prior without one. */
+function predictionOf(
+  profile: DatabaseProfile,
+  dimension: number,
+  limits: RequestLimits,
+  fit: DatabaseFit | undefined,
+  itemCount?: number,
+): Prediction {
+  if (!fit) {
+    const { law, basis } = profile;
+    const dimensionDistance = Math.abs(Math.log2(dimension / law.referenceDimension));
+    return {
+      cost: costAt(law, dimension),
+      limits,
+      basis: `prior of ${profile.name} (${basis}, ${law.referenceDimension} dimensions)`,
+      records: 0,
+      tail: USUAL_TAIL,
+      ...confidenceOf({ basis, dimensionDistance }),
+    };
+  }
+  const transferred = fit.dimension !== dimension;
+  const { drift } = fit;
+  const meanRows = itemCount === undefined ? drift?.medianRows : itemCount / 2;
+  const model = drift ? slower(fit.model, slowdownAt(drift, meanRows!)) : fit.model;
+  const parts: Pick<FitState, 'drift' | 'memory' | 'correction'> = transferred
+    ? { ...(drift ? { drift } : {}) }
+    : fit;
+  return {
+    cost: transferred ? carry(model, profile.law, fit.dimension, dimension) : model,
+    limits,
+    basis: `fit to ${fit.records} records of ${profile.name} at ${fit.dimension} dimensions${
+      transferred ? `, carried to ${dimension} by its dimension law` : ''
+    }${partsOf(parts)}`,
+    records: fit.records,
+    tail: fit.tail ?? USUAL_TAIL,
+    ...(parts.memory ? { memory: parts.memory } : {}),
+    ...(parts.correction ? { correction: parts.correction } : {}),
+    ...confidenceOf({
+      basis: profile.basis,
+      dimensionDistance: Math.abs(Math.log2(dimension / fit.dimension)),
+      records: {
+        count: fit.records,
+        settings: fit.settings,
+        medianAbsoluteRelativeError: fit.medianAbsoluteRelativeError,
+      },
+    }),
+  };
 }

@@ -66,8 +66,8 @@ export function usefulConcurrency(profile: DatabaseProfile, cpuCores: number): n
 
 /** Bounds of one request; one left out is not known. */
 export interface RequestLimits {
-  readonly maxRows?: number;
-  readonly maxRequestBytes?: number;
+  readonly maxRows?: number | undefined;
+  readonly maxRequestBytes?: number | undefined;
 }
 
 /** How far past the largest request that succeeded a model may reach. */
@@ -96,9 +96,7 @@ export function tighter(a: RequestLimits, b: RequestLimits): RequestLimits {
 const smaller = (a = Number.POSITIVE_INFINITY, b = Number.POSITIVE_INFINITY): number => Math.min(a, b);
 
 /** Infinity: not bounded. */
-function boundedBy(maxRows: number, maxRequestBytes: number): RequestLimits {
-  const limits: { maxRows?: number; maxRequestBytes?: number } = {};
-  if (Number.isFinite(maxRows)) limits.maxRows = maxRows;
-  if (Number.isFinite(maxRequestBytes)) limits.maxRequestBytes = maxRequestBytes;
-  return limits;
-}
+const boundedBy = (maxRows: number, maxRequestBytes: number): RequestLimits => ({
+  maxRows: Number.isFinite(maxRows) ? maxRows : undefined,
+  maxRequestBytes: Number.isFinite(maxRequestBytes) ? maxRequestBytes : undefined,
+});

@@ -18,15 +18,29 @@ const CONCURRENCIES: readonly number[] = [
   ...halfOctaves(DENSE_CONCURRENCY + 1, MAX_CONCURRENCY),
 ];
 
+/** Axes with one number of their own, by it; few are asked for, again and again. */
+const axes = new Map<number, readonly number[]>();
+const MOST_AXES = 256;
+
 /** Batch sizes to choose from: round numbers, and those that matter in this case (a row limit, the number of items). */
 export function batchSizeAxis(special: readonly (number | undefined)[]): readonly number[] {
   let axis = ROUND_BATCHES;
   for (const batchSize of special) {
     if (batchSize === undefined || !(batchSize >= 1 && batchSize <= LARGEST_BATCH)) continue;
-    const at = axis.findIndex((other) => other >= batchSize);
-    if (axis[at] !== batchSize) axis = [...axis.slice(0, at), batchSize, ...axis.slice(at)];
+    if (axis !== ROUND_BATCHES) axis = withNumber(axis, batchSize);
+    else {
+      const known = axes.get(batchSize) ?? withNumber(axis, batchSize);
+      if (axes.size >= MOST_AXES) axes.clear();
+      axes.set(batchSize, known);
+      axis = known;
+    }
   }
   return axis;
+}
+
+function withNumber(axis: readonly number[], batchSize: number): readonly number[] {
+  const at = axis.findIndex((other) => other >= batchSize);
+  return axis[at] === batchSize ? axis : [...axis.slice(0, at), batchSize, ...axis.slice(at)];
 }
 
 /** Concurrencies to choose from: each up to 64, then round numbers. */

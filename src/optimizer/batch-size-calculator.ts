@@ -187,8 +187,11 @@ export class OptimalBatchSizeCalculator {
       resources.ioBandwidthMbps * 1e6,
       profile.limits.maxBytesPerSecond ?? Number.POSITIVE_INFINITY,
     );
+    // Every limit is named, known or not: objects of one shape are copied and read many times as fast.
     const limits = {
-      ...prediction.limits,
+      maxRows: prediction.limits.maxRows,
+      maxRequestBytes: prediction.limits.maxRequestBytes,
+      maxLatencyMs: undefined,
       maxMemoryBytes: IN_FLIGHT_SHARE * resources.availableMemoryMb * 1e6,
       maxConcurrency: usefulConcurrency(profile, resources.cpuCores),
       itemCount,

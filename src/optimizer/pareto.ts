@@ -44,6 +44,15 @@ export function eachUnbeaten(
   }
 }
 
+/** Kept from front to front: memory for a new table takes longer than to fill it. */
+let latest = new Float64Array(4096);
+
+/** Room for a table's rates; the next table is made in the same. */
+export function tableOf(cells: number): Float64Array {
+  if (latest.length < cells) latest = new Float64Array(cells);
+  return latest;
+}
+
 /** Makes each rate the best of its row with so many in flight or fewer. */
 function accumulate(rates: Float64Array, rows: number, columns: number): void {
   for (let row = 0; row < rows; row++) {

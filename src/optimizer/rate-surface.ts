@@ -9,6 +9,12 @@ import {
   violations,
 } from '../kernels/grid.js';
 import { contention, serviceMs } from '../model/cost.js';
+import { type RateTable, tableOf } from './pareto.js';
+
+interface Found {
+  readonly best: GridCell;
+  readonly plateau: GridCell;
+}
 
 /** What a search of the rate alone finds, as the grid does. */
 export type RateResult = Pick<GridResult, 'best' | 'plateau' | 'unlimited' | 'binding' | 'violated'>;
@@ -30,6 +36,8 @@ export class RateSurface {
   readonly #concurrencies: number[] = [];
   readonly #contention: number[] = [];
   readonly #perRequest: number[] = [];
+  /** What was found without limits. */
+  #free: { readonly tolerance: number; readonly found: Found } | undefined;
 
   constructor(shape: GridShape) {
     this.#shape = shape;
@@ -71,9 +79,23 @@ export class RateSurface {
     }
   }
 
+  /** Whether this is the surface of `shape`, whose cost model it was made of. */
+  isOf({ batchSizes, concurrencies, memory, wire }: GridShape): boolean {
+    const own = this.#shape;
+    return (
+      own.batchSizes === batchSizes &&
+      own.concurrencies === concurrencies &&
+      own.memory.baseBytes === memory.baseBytes &&
+      own.memory.perVectorBytes === memory.perVectorBytes &&
+      own.wire.perRequestBytes === wire.perRequestBytes &&
+      own.wire.perVectorBytes === wire.perVectorBytes
+    );
+  }
+
   /** The fastest cell within `limits`, and of those that take up to `tolerance` longer the one with the least in flight. */
   search(limits: GridLimits, tolerance: number): RateResult {
-    const free = this.#find({}, tolerance)!;
+    if (this.#free?.tolerance !== tolerance) this.#free = { tolerance, found: this.#find({}, tolerance)! };
+    const free = this.#free.found;
     const found = this.#find(limits, tolerance);
     const violated = violations(this.#shape, limits, free.plateau);
     return {
@@ -90,8 +112,29 @@ export class RateSurface {
     return this.#find({ ...limits, [LIMIT_OF[bound]]: undefined }, tolerance)?.plateau ?? null;
   }
 
+  /**
+   * The rates within `limits`, each up to `ceilingVps`. Only the batch sizes and concurrencies that can be had are in it,
+   * and of the concurrencies only those that are faster than every smaller one.
+   */
+  within(limits: GridLimits, ceilingVps: number): RateTable {
+    const reach = this.#reach(limits);
+    const columns = reach[0] ?? 0;
+    const batchSizes: number[] = [];
+    const rates = tableOf(reach.length * columns);
+    for (let row = 0; row < reach.length; row++) {
+      const batchSize = this.#shape.batchSizes[row]!;
+      batchSizes.push(batchSize);
+      const perVector = this.#service[row]! / (1000 * batchSize);
+      for (let column = 0; column < columns; column++) {
+        rates[row * columns + column] =
+          column < reach[row]! ? Math.min(1 / (perVector * this.#perRequest[column]!), ceilingVps) : 0;
+      }
+    }
+    return { batchSizes, concurrencies: this.#concurrencies.slice(0, columns), rates };
+  }
+
   /** Null if no cell obeys the limits. */
-  #find(limits: GridLimits, tolerance: number): { best: GridCell; plateau: GridCell } | null {
+  #find(limits: GridLimits, tolerance: number): Found | null {
     const { batchSizes } = this.#shape;
     const concurrencies = this.#concurrencies;
     const perVector = this.#perVector;

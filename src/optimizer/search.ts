@@ -68,11 +68,13 @@ export interface SearchAnswer {
   readonly bestCost: number;
   /** Cells that cost up to this share more count as equally good. */
   readonly tolerance: number;
-  /** The settings that were considered. */
-  readonly axes: Pick<GridRequest, 'batchSizes' | 'concurrencies'>;
+  /** The settings that were considered, and their rates. */
+  readonly rates: RateSurface;
   /** What was measured of the very pair decided, not its cost model. */
   readonly isByShares: boolean;
 }
+
+type GridAxes = Pick<GridRequest, 'batchSizes' | 'concurrencies'>;
 
 /** A grid search but for the objective. */
 export type GridWithoutWeights = Omit<GridRequest, 'weights'>;
@@ -85,7 +87,7 @@ export type GridWithoutWeights = Omit<GridRequest, 'weights'>;
 export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer {
   const request = gridOf(task);
   const { limits } = request;
-  const rates = new RateSurface(request);
+  const rates = surfaceFor(request);
   const rate = rates.search(limits, PLATEAU_TOLERANCE);
   if (!rate.best) throw impossible(task, rate.binding);
   const fastest = rate.best;
@@ -109,9 +111,20 @@ export function searchSetting(kernels: Kernels, task: SearchTask): SearchAnswer 
     references: rates.references,
     bestCost: rate.best.cost,
     tolerance,
-    axes: request,
+    rates,
     isByShares: byShares !== undefined,
   };
+}
+
+/** Of each cost model the surface made last: loads of one database and dimension mostly differ in their limits alone. */
+const surfaces = new WeakMap<CostModel, RateSurface>();
+
+function surfaceFor(request: GridWithoutWeights): RateSurface {
+  const known = surfaces.get(request.model);
+  if (known?.isOf(request)) return known;
+  const made = new RateSurface(request);
+  surfaces.set(request.model, made);
+  return made;
 }
 
 /** By more than the rate: the grid up to the fastest cell, so that latency and memory are held against what could be used. */
@@ -135,7 +148,7 @@ function weigh(
       references: result.references,
       bestCost: result.best!.cost,
       tolerance: PLATEAU_TOLERANCE,
-      axes,
+      rates: new RateSurface({ ...request, ...axes }),
       isByShares: false,
     };
   } finally {
@@ -158,7 +171,7 @@ function relax(
 }
 
 /** A larger batch with fewer requests in flight, as many vectors, and no lower rate is better in every respect. */
-function unbeaten(task: SearchTask, axes: SearchAnswer['axes'], cell: GridCell): GridCell {
+function unbeaten(task: SearchTask, axes: GridAxes, cell: GridCell): GridCell {
   const { cost } = task;
   const isAllowed = allowedBy(task);
   const inFlight = cell.batchSize * cell.concurrency;
@@ -257,10 +270,7 @@ export function gridOf(task: SearchTask): GridWithoutWeights {
 }
 
 /** The axes up to a cell. */
-function upTo(
-  request: GridWithoutWeights,
-  cell: GridCell,
-): Pick<GridRequest, 'batchSizes' | 'concurrencies'> {
+function upTo(request: GridWithoutWeights, cell: GridCell): GridAxes {
   return {
     batchSizes: Array.from(request.batchSizes).filter((b) => b <= cell.batchSize),
     concurrencies: Array.from(request.concurrencies).filter((c) => c <= cell.concurrency),

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyInstance, LogController } from 'fastify';
@@ -21,6 +20,7 @@ import { refuseOtherOrigins } from './plugins/origin.js';
 import { secureHeaders } from './plugins/secure-headers.js';
 import { endStalledReaders } from './plugins/stalled-readers.js';
 import { RecentRecords } from './recent-records.js';
+import { requestIds } from './request-ids.js';
 import { batchOptimization } from './routes/batch-optimization.js';
 import { healthRoutes } from './routes/health.js';
 import { historyRoutes } from './routes/history.js';
@@ -66,7 +66,7 @@ export async function createApp(
     requestTimeout: config.requestTimeoutMs,
     http: httpOptions,
     clientErrorHandler: refuseConnection(onRefusedConnection),
-    genReqId: () => randomUUID(),
+    genReqId: requestIds(),
     schemaController: { compilersFactory: schemaCompilers },
     // It bounds closing too, which waits for runs to reach the end of a batch, however long a database takes for one.
     pluginTimeout: 0,
