@@ -66,7 +66,7 @@ export interface SqliteSinkOptions {
 
 /**
  * A table of an SQLite file, in libSQL's vector type: little-endian float32, which any SQLite reads as a blob.
- * A load is durable once `finish` has returned; until then a power cut, not a crash, can take the newest batches.
+ * A batch that was acknowledged survives a power cut.
  */
 export class SqliteSink implements Sink {
   readonly name: string;
@@ -102,7 +102,8 @@ export class SqliteSink implements Sink {
       this.#database = database;
       // Only the first of these has to come before the file has content; the rest is the connection's own.
       await database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-      await database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+      // A ledger counts on what was acknowledged: every transaction reaches the disk before it ends.
+      await database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       await database.exec(this.#createTable(options));
       const columns = await this.#columns(database);
       this.#fit(columns, options);

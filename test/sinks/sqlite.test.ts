@@ -5,7 +5,7 @@ import Database from 'libsql';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Id } from '../../src/ingest/ports.js';
 import { openSink } from '../../src/sinks/index.js';
-import { SqliteSink } from '../../src/sinks/sqlite.js';
+import { type SqliteDriver, SqliteSink } from '../../src/sinks/sqlite.js';
 import { batch, bitsOf, opened, openWithout, signal } from './batches.js';
 import { describeConformance, nested, type StoredRecord } from './conformance.js';
 
@@ -64,6 +64,24 @@ describe('the SQLite sink', () => {
     );
     expect(query('PRAGMA journal_mode')).toMatchObject([{ journal_mode: 'wal' }]);
     expect(query('PRAGMA page_size')).toMatchObject([{ page_size: 16_384 }]);
+  });
+
+  test('has every batch reach the disk before it is acknowledged', async () => {
+    const connections: InstanceType<SqliteDriver>[] = [];
+    const { default: Driver } = await import('libsql/promise');
+    class Watched extends (Driver as unknown as SqliteDriver) {
+      constructor(path: string, options: object) {
+        super(path, options);
+        connections.push(this);
+      }
+    }
+    const sink = new SqliteSink({ path: file, table: 't' }, async () => Watched);
+    await sink.open({ dimension: 4, metric: 'cosine', idType: 'number', hasPayloads: false });
+    // 2 is FULL: in WAL mode the log is synced at the end of every transaction.
+    expect(await (await connections[0]!.prepare('PRAGMA synchronous')).all([])).toMatchObject([
+      { synchronous: 2 },
+    ]);
+    await sink.close();
   });
 
   test('stores vectors that libSQL can compare and index', async () => {
