@@ -61,7 +61,7 @@ function newCollection(): string {
 }
 
 function urlOf(collection: string, options = '', base = origin): string {
-  const key = API_KEY ? `&api_key_env=QDRANT_API_KEY` : '';
+  const key = API_KEY && base === origin ? `&api_key_env=QDRANT_API_KEY` : '';
   return `${base.replace(/^http/, 'qdrant')}/${collection}?${options}${key}`;
 }
 
