@@ -96,7 +96,7 @@ export abstract class FaultyProxy {
     const { isConcerned, byteLength } = exchange;
     const faults = isConcerned ? this.#faults : {};
     if (byteLength > (faults.maxBodyBytes ?? Infinity)) {
-      this.#strike('maxBodyBytes');
+      this.strike('maxBodyBytes');
       return exchange.refuse(413, { connection: 'close' });
     }
     await exchange.receive();
@@ -107,17 +107,17 @@ export abstract class FaultyProxy {
     }
     if (faults.late && this.#random.next() < faults.late.share) {
       await sleep(faults.late.ms);
-      if (exchange.isAbandoned) this.#strike('late');
+      if (exchange.isAbandoned) this.strike('late');
     }
     const startMs = performance.now();
     const answer = await exchange.forward().catch(() => undefined);
     if (!answer) {
-      this.#strike('unreachable');
+      this.strike('unreachable');
       return exchange.reset();
     }
     const ownMs = performance.now() - startMs;
     const serviceMs = isConcerned ? this.#serviceMs(byteLength) : 0;
-    if (faults.latencyFactor !== undefined) this.#strike('latencyFactor');
+    if (faults.latencyFactor !== undefined) this.strike('latencyFactor');
     const wantedMs = (faults.latencyFactor ?? 1) * Math.max(ownMs, serviceMs);
     if (wantedMs > ownMs) await sleep(wantedMs - ownMs);
     if (this.#chance('lostAcknowledgement', faults.lostAcknowledgement)) return exchange.reset();
@@ -127,11 +127,11 @@ export abstract class FaultyProxy {
 
   #chance(kind: FaultKind, share = 0): boolean {
     if (share === 0 || this.#random.next() >= share) return false;
-    this.#strike(kind);
+    this.strike(kind);
     return true;
   }
 
-  #strike(kind: FaultKind): void {
+  protected strike(kind: FaultKind): void {
     this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
   }
 }

@@ -48,6 +48,9 @@ export class FramedFaultProxy extends FaultyProxy {
       'data',
       framesTo((answer) => (settle ? settle.resolve(answer) : client.write(answer))),
     );
+    upstream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.syscall === 'connect') this.strike('unreachable');
+    });
     upstream.on('close', () => {
       if (settle) settle.reject(new Error('The server has closed the connection.'));
       else client.resetAndDestroy();
