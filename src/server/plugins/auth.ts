@@ -30,14 +30,11 @@ export async function authenticate(
   config: ServerConfig,
   countRefusal?: CountRefusal,
 ): Promise<void> {
-  app.decorateRequest('principal', undefined);
   if (!hasCredentials(config)) {
-    app.addHook('onRequest', (request, _reply, done) => {
-      request.principal = LOCAL;
-      done();
-    });
+    app.decorateRequest('principal', { getter: () => LOCAL });
     return;
   }
+  app.decorateRequest('principal', undefined);
   const verify = config.jwt && (await tokenVerifier(config.jwt));
   app.addHook('onRequest', async (request) => {
     const scope = request.routeOptions.config.scope ?? 'any';

@@ -76,26 +76,25 @@ export function refuseConnection(onRefused: OnRefused) {
  * came is neither idle nor active to `node:http` (Node 20), and would be waited for.
  */
 function endConnections(app: FastifyInstance): void {
+  const { server } = app;
   const sockets = new Set<Socket>();
-  let inFlight = 0;
-  app.server.on('connection', (socket) => {
+  const unused = new Set<Socket>();
+  server.on('connection', (socket) => {
     sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    unused.add(socket);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      unused.delete(socket);
+    });
   });
-  const leave = () => {
-    inFlight--;
-  };
-  // Not the hook onResponse: it is not called for an answer that its reader gave up.
-  app.server.on('request', (_request, response) => {
-    inFlight++;
-    response.on('close', leave);
-  });
+  server.on('request', ({ socket }) => unused.delete(socket));
   app.addHook('preClose', (done) => {
     const startMs = performance.now();
     const poll = setInterval(() => {
-      if (inFlight > 0 && performance.now() - startMs < GRACE_MS) return;
-      clearInterval(poll);
-      for (const socket of sockets) socket.destroy();
+      server.closeIdleConnections();
+      const isOver = performance.now() - startMs >= GRACE_MS;
+      for (const socket of isOver ? sockets : unused) socket.destroy();
+      if (sockets.size === 0) clearInterval(poll);
     }, POLL_MS);
     done();
   });
