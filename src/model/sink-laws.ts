@@ -50,16 +50,16 @@ export const SINK_LAWS: Readonly<Record<string, MeasuredLaw>> = {
   },
   sqlite: {
     referenceDimension: 128,
-    rowShare: 0.1309,
+    rowShare: 0.2583,
     model: {
-      fixedMs: 0.3218,
-      perVectorMs: 0.00463,
+      fixedMs: 0.6405,
+      perVectorMs: 0.005548,
       superLinearMs: 0,
-      sigma: 0.8687,
-      kappa: 0.01538,
+      sigma: 0.875,
+      kappa: 0.003323,
     },
     dimensions: [128, 768],
     cells: 93,
-    medianAbsoluteRelativeError: 0.06984,
+    medianAbsoluteRelativeError: 0.05344,
   },
 };
