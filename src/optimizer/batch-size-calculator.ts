@@ -92,7 +92,7 @@ export class OptimalBatchSizeCalculator {
     return this.recommend(request);
   }
 
-  /** {@link calculateOptimalBatchSize} at once: it takes some 20 us. */
+  /** {@link calculateOptimalBatchSize} at once: it takes some 10 us. */
   recommend(request: BatchSizeRequest): BatchSizeRecommendation {
     const { task, prediction } = this.#taskOf(request);
     const { profile, dimension, cost, objective, limits, ceilingVps } = task;
