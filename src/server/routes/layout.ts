@@ -1,7 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { VectorBatchError } from '../../core/errors.js';
 import { MAX_BATCH_SIZE, MAX_DIMENSION } from '../../core/limits.js';
 import { formatBytes, formatCount } from '../../core/units.js';
@@ -19,6 +18,7 @@ import { MESSAGE_PACK, MESSAGE_PACK_TYPES } from '../plugins/encoding.js';
 import { dropBody } from '../plugins/limits.js';
 import {
   OptimizeLayoutAnswer,
+  OptimizeLayoutBlock,
   OptimizeLayoutBody,
   OptimizeLayoutBytes,
   OptimizeLayoutQuery,
@@ -30,11 +30,6 @@ const DEFAULT_BATCH_SIZE = 1024;
 const MOST_BATCHES = 65_536;
 /** A block may take this many times the largest body: short vectors are padded to lines of 64 bytes. */
 const BLOCK_PER_BODY = 4;
-
-const Block = Type.Unsafe<Readable>({
-  description:
-    'The block; x-vbo-rows, -dimension, -encoding, -layout, -batch-size, -input-bytes and -byte-length describe it',
-});
 
 /** `/api/v1/batch-optimization/optimize-layout`: vectors in, their block out. */
 export const layoutRoute: FastifyPluginAsyncTypebox<{
@@ -81,7 +76,7 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
           200: {
             description: 'The block, as bytes or with where each batch lies',
             content: {
-              [BYTES]: { schema: Block },
+              [BYTES]: { schema: OptimizeLayoutBlock },
               [MESSAGE_PACK]: { schema: OptimizeLayoutAnswer },
             },
           },

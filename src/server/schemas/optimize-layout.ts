@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { type Static, Type } from 'typebox';
 import { ENCODING_NAMES } from '../../vectors/encoding.js';
 import { LAYOUTS } from '../../vectors/vector-block.js';
@@ -79,3 +80,9 @@ export const OptimizeLayoutAnswer = Type.Object({
   data: Type.Unsafe<Uint8Array>({ description: 'The block' }),
 });
 export type OptimizeLayoutAnswer = Static<typeof OptimizeLayoutAnswer>;
+
+/** The other answer, in bytes. */
+export const OptimizeLayoutBlock = Type.Unsafe<Readable>({
+  description:
+    'The block; x-vbo-rows, -dimension, -encoding, -layout, -batch-size, -input-bytes and -byte-length describe it',
+});
