@@ -1,6 +1,7 @@
 import { checkNumber, checkOneOf } from '../core/check.js';
 import { MAX_BATCH_SIZE } from '../core/limits.js';
 import { formatBytes, formatCount } from '../core/units.js';
+import { blockBytesPerVector } from '../model/memory.js';
 import { compact } from '../vectors/compact.js';
 import { CompactBlock } from '../vectors/compact-block.js';
 import { ENCODING_NAMES, type Encoding } from '../vectors/encoding.js';
@@ -104,12 +105,9 @@ function offsetsOf(block: VectorBlock | CompactBlock, layout: Layout): (row: num
   const { dimension } = block;
   if (layout === 'blocks')
     return (row) => Math.ceil(row / VECTORS_PER_BLOCK) * VECTORS_PER_BLOCK * dimension * 4;
-  const strideBytes = strideBytesOf(dimension);
+  const strideBytes = blockBytesPerVector(dimension);
   return (row) => row * strideBytes;
 }
-
-/** From one vector of `rows` to the next: whole lines of 64 bytes. */
-export const strideBytesOf = (dimension: number): number => Math.ceil((4 * dimension) / 64) * 64;
 
 function batchRanges(rows: number, batchSize: number, offsetOf: (row: number) => number): BatchRange[] {
   const ranges: BatchRange[] = [];

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { VectorBatchError } from '../../core/errors.js';
 import { MAX_BATCH_SIZE, MAX_DIMENSION } from '../../core/limits.js';
 import { formatBytes, formatCount } from '../../core/units.js';
-import { strideBytesOf } from '../../optimizer/memory-layout.js';
+import { blockBytesPerVector } from '../../model/memory.js';
 import type { VectorBatchOptimizer } from '../../vector-batch-optimizer.js';
 import type { ServerConfig } from '../config.js';
 import type { Gate } from '../gate.js';
@@ -122,7 +122,7 @@ export const layoutRoute: FastifyPluginAsyncTypebox<{
 
 /** @throws VBO_ERR_ARGUMENT */
 function checkSize(rows: number, dimension: number, batchSize: number, mostBytes: number): void {
-  const strideBytes = strideBytesOf(dimension);
+  const strideBytes = blockBytesPerVector(dimension);
   if (rows * strideBytes > mostBytes) {
     throw new VectorBatchError(
       'VBO_ERR_ARGUMENT',
