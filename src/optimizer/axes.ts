@@ -27,13 +27,18 @@ export function batchSizeAxis(special: readonly (number | undefined)[]): readonl
   let axis = ROUND_BATCHES;
   for (const batchSize of special) {
     if (batchSize === undefined || !(batchSize >= 1 && batchSize <= LARGEST_BATCH)) continue;
-    if (axis !== ROUND_BATCHES) axis = withNumber(axis, batchSize);
-    else {
-      const known = axes.get(batchSize) ?? withNumber(axis, batchSize);
-      if (axes.size >= MOST_AXES) axes.clear();
-      axes.set(batchSize, known);
-      axis = known;
-    }
+    axis = axis === ROUND_BATCHES ? axisOf(batchSize) : withNumber(axis, batchSize);
+  }
+  return axis;
+}
+
+/** The round numbers and one more. */
+function axisOf(batchSize: number): readonly number[] {
+  let axis = axes.get(batchSize);
+  if (!axis) {
+    axis = withNumber(ROUND_BATCHES, batchSize);
+    if (axes.size >= MOST_AXES) axes.clear();
+    axes.set(batchSize, axis);
   }
   return axis;
 }
