@@ -55,6 +55,14 @@ describe('the house', () => {
     expect(upward).toEqual([]);
   });
 
+  it('takes TypeBox at run time from the schemas alone, where it is bundled: whole it slows every start down', () => {
+    const users = files.filter((file) =>
+      /import (?!type )[^;]*? from 'typebox/.test(readFileSync(join(SRC, file), 'utf8')),
+    );
+    expect(users.length).toBeGreaterThan(0);
+    expect(users.filter((file) => !file.startsWith('server/schemas/'))).toEqual([]);
+  });
+
   it('lets the client know the schemas’ types and the core, nothing of the server at run time', () => {
     const foreign = files
       .filter((file) => file.startsWith('client/'))
