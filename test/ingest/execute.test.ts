@@ -10,6 +10,7 @@ import {
   type Operation,
 } from '../../src/ingest/execute.js';
 import { failureOf } from '../../src/ingest/failure.js';
+import { FAILING_LISTENERS } from './support.js';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 const httpError = (status: number, headers = {}) =>
@@ -158,20 +159,7 @@ describe('execute', () => {
     expect(done).toBeLessThan(10_000);
   });
 
-  it.each([
-    [
-      'throws',
-      () => {
-        throw new Error('no such element');
-      },
-    ],
-    [
-      'rejects',
-      async () => {
-        throw new Error('no such element');
-      },
-    ],
-  ])('ends with the error of a listener that %s', async (_, onProgress) => {
+  it.each(FAILING_LISTENERS)('ends with the error of a listener that %s', async (_, onProgress) => {
     const { result, error } = await run(
       numbers(10_000),
       (clock) => async (batch) => {

@@ -6,7 +6,17 @@ import { VirtualClock } from '../../src/control/virtual-clock.js';
 import { VectorBatchError } from '../../src/core/errors.js';
 import type { Batch, RejectedRecord } from '../../src/ingest/ports.js';
 import type { Progress } from '../../src/ingest/progress.js';
-import { type Answer, accept, acceptAfter, error, kernels, load, TestSink, TestSource } from './support.js';
+import {
+  type Answer,
+  accept,
+  acceptAfter,
+  error,
+  FAILING_LISTENERS,
+  kernels,
+  load,
+  TestSink,
+  TestSource,
+} from './support.js';
 
 const clock = () => new VirtualClock();
 let folder: string;
@@ -462,36 +472,26 @@ describe('a load that is cut short', () => {
     expect([sink.finished, sink.closed]).toEqual([1, 1]);
   });
 
-  it.each([
-    [
-      'throws',
-      () => {
-        throw new Error('no such element');
-      },
-    ],
-    [
-      'rejects',
-      async () => {
-        throw new Error('no such element');
-      },
-    ],
-  ])('by a listener that %s ends with that error, the sink finished', async (_, onProgress) => {
-    const time = clock();
-    const sink = new TestSink(
-      time,
-      acceptAfter(time, () => 60),
-    );
-    const failed = await load(time, new TestSource({ rows: 10_000 }), sink, {
-      ...{ fixed: { batchSize: 100, concurrency: 4 }, onProgress },
-    });
-    expect(failed.error).toMatchObject({
-      code: 'VBO_ERR_INTERNAL',
-      message: 'onProgress failed: no such element',
-    });
-    expect(failed.report.acknowledged).toBe(sink.stored.size);
-    expect(failed.report.acknowledged).toBeLessThan(10_000);
-    expect([sink.finished, sink.closed]).toEqual([1, 1]);
-  });
+  it.each(FAILING_LISTENERS)(
+    'by a listener that %s ends with that error, the sink finished',
+    async (_, onProgress) => {
+      const time = clock();
+      const sink = new TestSink(
+        time,
+        acceptAfter(time, () => 60),
+      );
+      const failed = await load(time, new TestSource({ rows: 10_000 }), sink, {
+        ...{ fixed: { batchSize: 100, concurrency: 4 }, onProgress },
+      });
+      expect(failed.error).toMatchObject({
+        code: 'VBO_ERR_INTERNAL',
+        message: 'onProgress failed: no such element',
+      });
+      expect(failed.report.acknowledged).toBe(sink.stored.size);
+      expect(failed.report.acknowledged).toBeLessThan(10_000);
+      expect([sink.finished, sink.closed]).toEqual([1, 1]);
+    },
+  );
 
   it('by the sink’s own refusal to count has it finished too', async () => {
     const time = clock();

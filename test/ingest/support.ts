@@ -191,3 +191,14 @@ export async function load(
     return { report: thrown.details.report as IngestReport, error: thrown };
   }
 }
+
+/** Callbacks of a caller's that fail, and how. */
+export const FAILING_LISTENERS: readonly (readonly [string, () => unknown])[] = [
+  [
+    'throws',
+    () => {
+      throw new Error('no such element');
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('no such element'))],
+];
