@@ -46,16 +46,34 @@ export function parseDuration(text: string, name: string): number {
   return Number(match[1]) * DURATION_UNITS[match[2]!]!;
 }
 
+const SIZES = ['B', 'kB', 'MB', 'GB', 'TB'];
+
 /** `1536000` -> `1.54 MB`. */
 export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
+  // What rounds up to a thousand is one of the next unit.
+  while (value >= (unit === 0 ? 1000 : 999.5) && unit < SIZES.length - 1) {
     value /= 1000;
     unit++;
   }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
+  return `${unit === 0 ? value : threeDigits(value)} ${SIZES[unit]}`;
+}
+
+/** 1 up to a thousand. In whole numbers: `toPrecision` takes many times as long. */
+function threeDigits(value: number): string {
+  if (value >= 99.95) return String(Math.round(value));
+  if (value >= 9.995) return formatTenths(value);
+  const hundredths = Math.round(100 * value);
+  const rest = hundredths % 100;
+  return `${(hundredths - rest) / 100}.${rest < 10 ? '0' : ''}${rest}`;
+}
+
+/** `2.44` -> `2.4`. */
+export function formatTenths(value: number): string {
+  const tenths = Math.round(10 * value);
+  const rest = tenths % 10;
+  return `${(tenths - rest) / 10}.${rest}`;
 }
 
 /** `125000` -> `125,000`. By hand: Intl takes many times as long, and a recommendation has half a dozen of these. */
@@ -74,9 +92,9 @@ export function formatCount(count: number): string {
 export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms)) return '?';
   if (ms < 1000) return `${ms.toPrecision(3)} ms`;
-  const seconds = ms / 1000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (ms < 59_950) return `${formatTenths(ms / 1000)} s`;
+  const seconds = Math.round(ms / 1000);
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

@@ -41,7 +41,7 @@ export const ADVISED_PROFILES: readonly DatabaseProfile[] = [
     source: {
       limits: 'REST service max_request_size_mb, default 32.',
       advice:
-        'Qdrant’s documentation: 64 to 256 points per batch, bodies below 5 MB, 2 to 4 parallel streams.',
+        "Qdrant's documentation: 64 to 256 points per batch, bodies below 5 MB, 2 to 4 parallel streams.",
       wire: TEXT_SOURCE,
       law: 'Assumes that 256 points of 1536 dimensions reach 90 % of the rate and that 4 streams are best.',
     },
@@ -65,9 +65,9 @@ export const ADVISED_PROFILES: readonly DatabaseProfile[] = [
     basis: 'vendor advice',
     source: {
       limits: 'graphd max_allowed_query_size, default 4,194,304 bytes per statement.',
-      advice: 'nebula-importer’s default of 128 rows per batch; the number of streams is assumed.',
+      advice: "nebula-importer's default of 128 rows per batch; the number of streams is assumed.",
       wire: `Vectors travel as text inside the statement. ${TEXT_SOURCE}`,
-      law: 'Assumes that the importer’s 128 rows reach 90 % of the rate and that 4 streams are best.',
+      law: "Assumes that the importer's 128 rows reach 90 % of the rate and that 4 streams are best.",
     },
   },
   {
@@ -89,7 +89,7 @@ export const ADVISED_PROFILES: readonly DatabaseProfile[] = [
     basis: 'vendor advice',
     source: {
       limits: 'gRPC message of 64 MB; managed services go down to 1 MB.',
-      advice: 'Milvus’ documentation: 20 to 40 MB per insert; the number of streams is assumed.',
+      advice: "Milvus' documentation: 20 to 40 MB per insert; the number of streams is assumed.",
       wire: `gRPC float vectors. ${PACKED_SOURCE}`,
       law: 'Assumes that half of the advised 20 MB, 3000 rows of 768 dimensions, reaches 90 % of the rate.',
     },
@@ -112,10 +112,10 @@ export const ADVISED_PROFILES: readonly DatabaseProfile[] = [
     }),
     basis: 'vendor advice',
     source: {
-      limits: 'gRPC message size, told by the server’s meta endpoint; none known in advance.',
-      advice: 'Weaviate’s clients: dynamic batching up to 1000 objects, server-side batching starts at 100.',
+      limits: "gRPC message size, told by the server's meta endpoint; none known in advance.",
+      advice: "Weaviate's clients: dynamic batching up to 1000 objects, server-side batching starts at 100.",
       wire: `gRPC vector bytes. ${PACKED_SOURCE}`,
-      law: 'Assumes that the server’s starting size of 100 reaches 90 % of the rate; indexing on insert adds to a vector.',
+      law: "Assumes that the server's starting size of 100 reaches 90 % of the rate; indexing on insert adds to a vector.",
     },
   },
   {
@@ -136,8 +136,8 @@ export const ADVISED_PROFILES: readonly DatabaseProfile[] = [
     }),
     basis: 'vendor advice',
     source: {
-      limits: 'Pinecone’s documentation: 1000 records and 2 MB per upsert, 50 MB/s per namespace.',
-      advice: 'Pinecone’s documentation: fill the request; the number of streams is assumed.',
+      limits: "Pinecone's documentation: 1000 records and 2 MB per upsert, 50 MB/s per namespace.",
+      advice: "Pinecone's documentation: fill the request; the number of streams is assumed.",
       wire: TEXT_SOURCE,
       law: 'Assumes that a request across the Internet is paid off at 500 records.',
     },
@@ -162,7 +162,7 @@ export const ADVISED_PROFILES: readonly DatabaseProfile[] = [
     source: {
       limits: 'http.max_content_length, default 100 MB.',
       advice:
-        'Elasticsearch’s documentation: bulk bodies of 5 to 15 MB; its JavaScript client sends 5 at a time.',
+        "Elasticsearch's documentation: bulk bodies of 5 to 15 MB; its JavaScript client sends 5 at a time.",
       wire: `An action line and a document a vector. ${TEXT_SOURCE}`,
       law: 'Assumes that 5 MB, 600 rows of 768 dimensions, reach 90 % of the rate.',
     },

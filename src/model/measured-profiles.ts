@@ -20,9 +20,9 @@ export const MEASURED_PROFILES: readonly DatabaseProfile[] = [
     law: MEASURED_LAWS.lancedb,
     basis: 'measured sweep',
     source: {
-      limits: 'None by count or bytes in LanceDB’s documentation, none met in the sweep.',
+      limits: "None by count or bytes in LanceDB's documentation, none met in the sweep.",
       advice:
-        'LanceDB’s documentation: several thousand rows per add, parallel up to the cores; 4 in flight were best on two cores.',
+        "LanceDB's documentation: several thousand rows per add, parallel up to the cores; 4 in flight were best on two cores.",
       wire: `Arrow buffers. ${PACKED_SOURCE}`,
       law: `${SWEEP} at 128 and 768 dimensions.`,
     },
@@ -39,9 +39,9 @@ export const MEASURED_PROFILES: readonly DatabaseProfile[] = [
     basis: 'measured sweep',
     source: {
       limits:
-        'The server’s pre-flight check says 5461 records per call (other builds 166 or 41,666); bodies of about 40 MiB met 413.',
+        "The server's pre-flight check says 5461 records per call (other builds 166 or 41,666); bodies of about 40 MiB met 413.",
       advice:
-        'Chroma’s documentation: slice by max_batch_size. More than 2 in flight gained nothing in the sweep.',
+        "Chroma's documentation: slice by max_batch_size. More than 2 in flight gained nothing in the sweep.",
       wire: TEXT_SOURCE,
       law: ONE_DIMENSION,
     },
@@ -60,7 +60,7 @@ export const MEASURED_PROFILES: readonly DatabaseProfile[] = [
     source: {
       limits:
         'PostgreSQL: 65,535 bind parameters per statement, three per row; pgvector: 16,000 dimensions per vector.',
-      advice: 'pgvector’s documentation: COPY in binary and build the index after the load.',
+      advice: "pgvector's documentation: COPY in binary and build the index after the load.",
       wire: `Binary COPY. ${PACKED_SOURCE}`,
       law: ONE_DIMENSION,
     },
@@ -94,7 +94,7 @@ export const MEASURED_PROFILES: readonly DatabaseProfile[] = [
     basis: 'measured sweep',
     source: {
       limits: 'None: a batch is a transaction of single inserts.',
-      advice: 'SQLite has one writer; a second in flight gained less than the sweep’s noise.',
+      advice: "SQLite has one writer; a second in flight gained less than the sweep's noise.",
       wire: PACKED_SOURCE,
       law: ONE_DIMENSION,
     },

@@ -11,4 +11,4 @@ export const TEXT_SOURCE =
 
 /** Float32 as it is, with an id. */
 export const PACKED: WireFormat = { perComponentBytes: 4, perRowBytes: 24, perRequestBytes: 200 };
-export const PACKED_SOURCE = 'Four bytes a component plus the row’s id and lengths.';
+export const PACKED_SOURCE = "Four bytes a component plus the row's id and lengths.";

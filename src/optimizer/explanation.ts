@@ -1,5 +1,5 @@
 import type { Objective, Setting } from '../core/types.js';
-import { formatBytes, formatCount } from '../core/units.js';
+import { formatBytes, formatCount, formatTenths } from '../core/units.js';
 import type { DatabaseProfile, RequestLimits } from '../model/profile.js';
 import type { BindingConstraint } from './search.js';
 
@@ -53,17 +53,13 @@ export const formatPercent = (ratio: number): string => `${Math.round(100 * rati
 /** Why this setting: what it sends, what bound it, what lifting that would give, and what the usual guess would. */
 export function explainRecommendation(facts: RecommendationFacts): string {
   const { chosen, rate } = facts;
-  return [
-    `${formatSetting(chosen)}: about ${formatCount(rate)} vectors/s in requests of ${formatBytes(facts.requestBytes)}.`,
-    boundSentence(facts),
-    gainSentence(facts),
-    frontSentence(facts.front),
-    `Vectors in flight take ${formatBytes(chosen.memoryBytes)}; the loading process should peak near ${formatCount(facts.processPeakMb)} MB.`,
-    guessSentence(facts),
-    `Based on the ${facts.basis}.`,
-  ]
-    .filter(Boolean)
-    .join(' ');
+  const gain = gainSentence(facts);
+  return (
+    `${formatSetting(chosen)}: about ${formatCount(rate)} vectors/s in requests of ${formatBytes(facts.requestBytes)}. ` +
+    `${boundSentence(facts)} ${gain === '' ? '' : `${gain} `}${frontSentence(facts.front)} ` +
+    `Vectors in flight take ${formatBytes(chosen.memoryBytes)}; the loading process should peak near ${formatCount(facts.processPeakMb)} MB. ` +
+    `${guessSentence(facts)} Based on the ${facts.basis}.`
+  );
 }
 
 const CHOICE: Record<Objective, string> = {
@@ -126,10 +122,13 @@ function whose(
   value: number,
   measured: boolean,
 ): string {
-  if (profile.limits[limit] === value) return `(${profile.source.limits.replace(/\.$/, '')})`;
-  if (profile.advice[limit] === value) return `(${profile.source.advice.replace(/\.$/, '')})`;
+  if (profile.limits[limit] === value) return inBrackets(profile.source.limits);
+  if (profile.advice[limit] === value) return inBrackets(profile.source.advice);
   return measured ? 'by what the records show to work' : 'by what failed before';
 }
+
+const inBrackets = (sentence: string): string =>
+  `(${sentence.endsWith('.') ? sentence.slice(0, -1) : sentence})`;
 
 function gainSentence({
   binding,
@@ -152,7 +151,7 @@ function guessSentence({ usualGuess, usualRate, rate, ceilingVps }: Recommendati
   const ratio = rate / usual;
   const guess = `The usual guess, ${formatVectors(usualGuess.batchSize)} per request and one at a time, would give`;
   if (ratio >= 1.05)
-    return `${guess} ${formatCount(usual)} vectors/s: this is ${ratio.toFixed(1)} times that.`;
+    return `${guess} ${formatCount(usual)} vectors/s: this is ${formatTenths(ratio)} times that.`;
   if (ratio > 0.95) return `${guess} the same within 5 %: there is nothing to gain here.`;
   return `${guess} ${formatCount(usual)} vectors/s, more than this: it passes a limit or serves another objective.`;
 }

@@ -5,7 +5,6 @@ import {
   type GridReferences,
   type GridResult,
   type GridShape,
-  LIMIT_OF,
   violations,
 } from '../kernels/grid.js';
 import { contention, serviceMs } from '../model/cost.js';
@@ -94,9 +93,11 @@ export class RateSurface {
 
   /** The fastest cell within `limits`, and of those that take up to `tolerance` longer the one with the least in flight. */
   search(limits: GridLimits, tolerance: number): RateResult {
-    if (this.#free?.tolerance !== tolerance) this.#free = { tolerance, found: this.#find({}, tolerance)! };
+    if (this.#free?.tolerance !== tolerance) {
+      this.#free = { tolerance, found: this.#find(this.#reach({}), tolerance)! };
+    }
     const free = this.#free.found;
-    const found = this.#find(limits, tolerance);
+    const found = this.#find(this.#reach(limits), tolerance);
     const violated = violations(this.#shape, limits, free.plateau);
     return {
       best: found?.best ?? null,
@@ -109,7 +110,7 @@ export class RateSurface {
 
   /** The plateau cell with one of the limits lifted. */
   plateauWithout(bound: GridBound, limits: GridLimits, tolerance: number): GridCell | null {
-    return this.#find({ ...limits, [LIMIT_OF[bound]]: undefined }, tolerance)?.plateau ?? null;
+    return this.#find(this.#reach(limits, bound), tolerance)?.plateau ?? null;
   }
 
   /**
@@ -133,13 +134,12 @@ export class RateSurface {
     return { batchSizes, concurrencies: this.#concurrencies.slice(0, columns), rates };
   }
 
-  /** Null if no cell obeys the limits. */
-  #find(limits: GridLimits, tolerance: number): Found | null {
+  /** Null if no cell is within reach. */
+  #find(reach: readonly number[], tolerance: number): Found | null {
     const { batchSizes } = this.#shape;
     const concurrencies = this.#concurrencies;
     const perVector = this.#perVector;
     const perRequest = this.#perRequest;
-    const reach = this.#reach(limits);
     let bestRow = -1;
     let least = Number.POSITIVE_INFINITY;
     for (let row = 0; row < reach.length; row++) {
@@ -168,17 +168,16 @@ export class RateSurface {
     };
   }
 
-  /** How many concurrencies of each batch size obey the limits, up to the last that has any. */
-  #reach(limits: GridLimits): number[] {
+  /** How many concurrencies of each batch size obey the limits, but for one of them, up to the last that has any. */
+  #reach(limits: GridLimits, lifted?: GridBound): number[] {
     const { batchSizes, memory, wire } = this.#shape;
-    const {
-      maxRows = UNBOUNDED,
-      maxRequestBytes = UNBOUNDED,
-      maxMemoryBytes = UNBOUNDED,
-      maxConcurrency = UNBOUNDED,
-      maxLatencyMs = UNBOUNDED,
-      itemCount = UNBOUNDED,
-    } = limits;
+    const bound = (name: GridBound, limit = UNBOUNDED): number => (name === lifted ? UNBOUNDED : limit);
+    const maxRows = bound('rows', limits.maxRows);
+    const maxRequestBytes = bound('request_bytes', limits.maxRequestBytes);
+    const maxMemoryBytes = bound('memory', limits.maxMemoryBytes);
+    const maxConcurrency = bound('concurrency', limits.maxConcurrency);
+    const maxLatencyMs = bound('latency', limits.maxLatencyMs);
+    const itemCount = bound('items', limits.itemCount);
     const concurrencies = this.#concurrencies;
     let allowed = concurrencies.length;
     while (allowed > 0 && concurrencies[allowed - 1]! > maxConcurrency) allowed--;

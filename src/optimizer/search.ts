@@ -172,6 +172,7 @@ function relax(
 
 /** A larger batch with fewer requests in flight, as many vectors, and no lower rate is better in every respect. */
 function unbeaten(task: SearchTask, axes: GridAxes, cell: GridCell): GridCell {
+  if (cell.concurrency === 1) return cell;
   const { cost } = task;
   const isAllowed = allowedBy(task);
   const inFlight = cell.batchSize * cell.concurrency;

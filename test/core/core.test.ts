@@ -61,12 +61,30 @@ describe('units', () => {
       '1.54 MB',
       '125,000',
     ]);
-    expect([0.123, 8500, 83_500, 7_300_000].map(formatDuration)).toEqual([
+    expect([0.123, 8500, 59_960, 83_500, 119_700, 7_300_000].map(formatDuration)).toEqual([
       '0.123 ms',
       '8.5 s',
+      '1 min 0 s',
       '1 min 24 s',
+      '2 min 0 s',
       '2 h 1 min',
     ]);
+  });
+
+  it('are printed with three digits, and what rounds up to a thousand in the next unit', () => {
+    const sizes = [1000, 9994, 9996, 99_940, 99_960, 999_400, 999_600, 2_050_000, 1.5e15, 0, 7.5];
+    expect(sizes.map(formatBytes)).toEqual([
+      ...['1.00 kB', '9.99 kB', '10.0 kB', '99.9 kB', '100 kB', '999 kB', '1.00 MB', '2.05 MB', '1500 TB'],
+      ...['0 B', '7.5 B'],
+    ]);
+    fc.assert(
+      fc.property(fc.integer({ min: 1000, max: 1e12 }), (bytes) => {
+        const [value, unit] = formatBytes(bytes).split(' ') as [string, string];
+        expect(value.replace('.', '')).toHaveLength(3);
+        const scale = { kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 }[unit]!;
+        expect(Math.abs((Number(value) * scale) / bytes - 1)).toBeLessThanOrEqual(0.00501);
+      }),
+    );
   });
 });
 

@@ -45,7 +45,8 @@ describe('the profiles', () => {
   });
 
   it.each(PROFILES)('of $name say in words where each number comes from', (profile) => {
-    for (const text of Object.values(profile.source)) expect(text).toMatch(/^.+\.$/);
+    // ASCII: one character beyond Latin-1 doubles the memory and the time of the whole answer that it is in.
+    for (const text of Object.values(profile.source)) expect(text).toMatch(/^[ -~]+\.$/);
   });
 
   it('count a 1536-dimensional vector for Qdrant as the 18 to 20 kB of its text', () => {
