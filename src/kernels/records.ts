@@ -28,7 +28,11 @@ export function asMatrix<E extends ElementType>(element: E, records: Records, di
   return { element, pointer, rows, dimension, strideBytes };
 }
 
-/** Calls of a kernel (source, stride, rows, dimension, target, stride, ...further) over ranges of rows. */
+/**
+ * Calls of a kernel (source, stride, rows, dimension, target, stride, ...further) over ranges of rows.
+ * @param elementWorkBytes an element takes about as long as a scan of so many bytes, which is the pool's measure of work.
+ * Default: as long as reading and writing it
+ */
 export function convertRecords(
   name: keyof KernelExports,
   source: Records,
@@ -36,6 +40,7 @@ export function convertRecords(
   target: Records,
   parts: number,
   further: (part: number) => readonly number[],
+  elementWorkBytes = 0,
 ): KernelCall[] {
   return splitRows(source.rows, parts).map(({ first, count }, part) => ({
     name,
@@ -48,7 +53,7 @@ export function convertRecords(
       target.strideBytes,
       ...further(part),
     ],
-    workBytes: count * (source.strideBytes + target.strideBytes),
+    workBytes: count * Math.max(source.strideBytes + target.strideBytes, elementWorkBytes * dimension),
   }));
 }
 

@@ -1,15 +1,17 @@
 import { decodeBfloat16, encodeBfloat16, scanBfloat16 } from '../kernels/bfloat16.js';
 import { decodeBits, encodeBits } from '../kernels/bits.js';
 import { decodeFloat16, encodeFloat16 } from '../kernels/float16.js';
+import { INT4_WORK_BYTES } from '../kernels/int4.js';
 import type { KernelCall, Kernels } from '../kernels/kernels.js';
 import type { Matrix } from '../kernels/matrix.js';
 import { integerQuery, integerQueryBytes } from '../kernels/query.js';
+import { RABITQ_WORK_BYTES } from '../kernels/rabitq.js';
 import { type At, asMatrix, type Records } from '../kernels/records.js';
 import { scanBits, scanFloat16 } from '../kernels/scan.js';
 import { int4Codec, rabitqCodec } from './codec-centred.js';
 import { int8ColumnsCodec, int8GlobalCodec, int8RowsCodec } from './codec-int8.js';
 import type { CompactHeader } from './compact-header.js';
-import { RABITQ_BITS } from './encoding.js';
+import { type Encoding, RABITQ_BITS } from './encoding.js';
 
 /** How vectors become records and back, and how a query meets them. Open while its calibration stays where it is. */
 export interface Codec {
@@ -24,6 +26,24 @@ export interface Codec {
   readonly squareOffset?: number;
   /** Frees what the codec took. */
   close(): void;
+}
+
+/** What encoding `rows` vectors is worth in bytes scanned, the pool's measure of work. */
+export function encodeWorkBytes(encoding: Encoding, rows: number, dimension: number): number {
+  return rows * dimension * elementWorkBytes(encoding);
+}
+
+function elementWorkBytes(encoding: Encoding): number {
+  switch (encoding) {
+    case 'int4':
+      return INT4_WORK_BYTES;
+    case 'rabitq1':
+    case 'rabitq2':
+    case 'rabitq4':
+      return RABITQ_WORK_BYTES[RABITQ_BITS[encoding]];
+    default:
+      return Float32Array.BYTES_PER_ELEMENT;
+  }
 }
 
 export type CodecFormat = Omit<CompactHeader, 'bodyHash'>;

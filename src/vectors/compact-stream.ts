@@ -2,7 +2,7 @@ import { VectorBatchError } from '../core/errors.js';
 import { LeafHasher } from '../kernels/leaf-hash.js';
 import { allocateMatrix, type Matrix } from '../kernels/matrix.js';
 import { type Calibrated, Calibrator } from './calibrate.js';
-import { openCodec } from './codec.js';
+import { encodeWorkBytes, openCodec } from './codec.js';
 import { type CompactOptions, holdsNonFinite, refuseNonFinite, resolveEncoding } from './compact.js';
 import { hashWith } from './compact-block.js';
 import { HEADER_BYTES, writeHeader } from './compact-header.js';
@@ -43,7 +43,7 @@ export async function compactStream(
   const { dimension } = options;
   const resolved = resolveEncoding(options);
   const most = rowsPerPiece(options);
-  const parts = await runner.partsFor(most * dimension * 4);
+  const parts = await runner.partsFor(encodeWorkBytes(resolved.encoding, most, dimension));
   const { range, shared } = await calibrate(context, open, options, resolved, parts);
   const format = { ...resolved, rows: 0, dimension, range };
   const rowBytes = encodedRowBytes(format.encoding, dimension, format.calibration);

@@ -6,7 +6,7 @@ import { leafHash } from '../kernels/leaf-hash.js';
 import type { Matrix } from '../kernels/matrix.js';
 import { runTask } from '../kernels/task.js';
 import { type Calibrated, Calibrator } from './calibrate.js';
-import { openCodec } from './codec.js';
+import { encodeWorkBytes, openCodec } from './codec.js';
 import { CompactBlock, hashWith, recordsOf } from './compact-block.js';
 import { bodyBytes, HEADER_BYTES, writeHeader } from './compact-header.js';
 import {
@@ -69,7 +69,7 @@ export async function compact(
   const { matrix, release } = block.rowMatrix();
   try {
     const { rows, dimension } = matrix;
-    const parts = await runner.partsFor(rows * matrix.strideBytes);
+    const parts = await runner.partsFor(encodeWorkBytes(resolved.encoding, rows, dimension));
     if (!holdsNonFinite(resolved.encoding)) await refuseNonFinite(runner, matrix, 0, parts);
     const { range, shared } = await calibrate(context, resolved, matrix, parts);
     const format = { ...resolved, rows, dimension, range };
