@@ -1,7 +1,10 @@
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { decode, encode } from '@msgpack/msgpack';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/server/app.js';
 import { readServerConfig } from '../../src/server/config.js';
+import { blockStream } from '../../src/server/layout/block-stream.js';
 import type { OptimizeLayoutAnswer } from '../../src/server/schemas/optimize-layout.js';
 import { VectorBatchOptimizer } from '../../src/vector-batch-optimizer.js';
 import { CompactBlock } from '../../src/vectors/compact-block.js';
@@ -149,6 +152,33 @@ describe('optimize-layout', () => {
       },
     ]);
     expect((await post(rows, OCTETS, '?dimension=16&batch_size=2')).statusCode).toBe(200);
+  });
+
+  it('lets everybody else have a turn between two pieces of an answer, however fast its reader', async () => {
+    const dimension = 1024;
+    const layout = await optimizer.dimension.optimizeMemoryLayout(new Float32Array(4096 * dimension), {
+      ...{ dimension, batchSize: 1000 },
+    });
+    let isReading = true;
+    let turns = 0;
+    const turn = () => {
+      turns++;
+      if (isReading) setImmediate(turn);
+    };
+    let readBytes = 0;
+    turn();
+    await pipeline(
+      blockStream(layout),
+      new Writable({
+        write(piece: Buffer, _encoding, done) {
+          readBytes += piece.byteLength;
+          done();
+        },
+      }),
+    );
+    isReading = false;
+    expect(readBytes).toBe(layout.byteLength);
+    expect(turns).toBeGreaterThanOrEqual(layout.byteLength / 262_144);
   });
 
   it('gives the memory back, also where the work failed', async () => {

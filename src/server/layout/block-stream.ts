@@ -22,11 +22,15 @@ export function blockStream(layout: MemoryLayout, before?: Uint8Array): Readable
   const stream = new Readable({
     highWaterMark: PIECE_BYTES,
     read() {
-      const end = Math.min(byteLength, at + PIECE_BYTES);
-      // Copied: the memory is shared and will be another's.
-      if (at < end) this.push(Buffer.from(block.bytes().subarray(at, end)));
-      at = end;
-      if (at === byteLength) this.push(null);
+      // In a turn of its own: a reader who takes all at once would hold up everybody else until the last piece.
+      setImmediate(() => {
+        if (this.destroyed) return;
+        const end = Math.min(byteLength, at + PIECE_BYTES);
+        // Copied: the memory is shared and will be another's.
+        if (at < end) this.push(Buffer.from(block.bytes().subarray(at, end)));
+        at = end;
+        if (at === byteLength) this.push(null);
+      });
     },
   });
   if (before) stream.push(Buffer.from(before));
