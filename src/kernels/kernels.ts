@@ -12,7 +12,7 @@ export interface KernelCall {
   readonly name: KernelName;
   /** Pointers, lengths and scalars, in the kernel's own order. */
   readonly args: readonly number[];
-  /** Bytes the call reads and writes; what the pool weighs against the cost of a round trip. */
+  /** Bytes the call reads and writes, or as many as take as long to scan; what the pool weighs against the cost of a round trip. */
   readonly workBytes: number;
 }
 
