@@ -78,10 +78,15 @@ export async function fuzz(options: {
     }
   };
   const run = (until: number) => Promise.all(Array.from({ length: CONNECTIONS }, () => worker(until)));
+  // With the same threads both times: the decoders' end when they have had nothing to do for a while.
+  const residentNow = async (): Promise<number> => {
+    failures.push(...(await startThreads(service.url)));
+    return residentBytes(service.pid);
+  };
   await run(Math.floor(options.requests * (1 - WARM_UP_SHARE)));
-  const warm = await residentBytes(service.pid);
+  const warm = await residentNow();
   await run(0);
-  const end = await residentBytes(service.pid);
+  const end = await residentNow();
   if (options.expectSteady && end > warm * (1 + MOST_GROWTH)) {
     failures.push(`memory grew from ${warm} to ${end} bytes after the warm-up`);
   }
