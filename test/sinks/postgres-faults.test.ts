@@ -69,9 +69,14 @@ describe('a PostgreSQL server that goes away', () => {
         logger: { ...silentLogger, warn: failures },
       },
     );
-    proxy.resetAt(isRows);
-    await vi.waitFor(() => expect(proxy.resets).toBe(1));
-    await proxy.down();
+    // At the very moment: looked for afterwards, a quick load would be over.
+    await new Promise<void>((resolve) =>
+      proxy.resetAt((piece) => {
+        if (!isRows(piece)) return false;
+        resolve(proxy.down());
+        return true;
+      }),
+    );
     await vi.waitFor(() => expect(failures.mock.calls.length).toBeGreaterThan(7), { timeout: 20_000 });
     await proxy.up();
     expect(await loading).toMatchObject({ acknowledged: 1000, rejected: 0, reconciled: true });
