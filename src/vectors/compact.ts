@@ -69,7 +69,11 @@ export async function compact(
   const { matrix, release } = block.rowMatrix();
   try {
     const { rows, dimension } = matrix;
-    const parts = await runner.partsFor(encodeWorkBytes(resolved.encoding, rows, dimension));
+    const workBytes = Math.max(
+      rows * matrix.strideBytes,
+      encodeWorkBytes(resolved.encoding, rows, dimension),
+    );
+    const parts = await runner.partsFor(workBytes);
     if (!holdsNonFinite(resolved.encoding)) await refuseNonFinite(runner, matrix, 0, parts);
     const { range, shared } = await calibrate(context, resolved, matrix, parts);
     const format = { ...resolved, rows, dimension, range };
