@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type * as LanceDb from '@lancedb/lancedb';
 import type * as Arrow from 'apache-arrow';
 import { checkOneOf, describe } from '../core/check.js';
@@ -102,7 +105,7 @@ export class LanceDbSink implements Sink {
     let schema: Arrow.Schema;
     try {
       this.#connection = await lancedb.connect(this.#options.directory);
-      this.#table = await openOrCreate(this.#connection, this.#options.table, wanted.schema);
+      this.#table = await openOrCreate(lancedb, this.#connection, this.#options, wanted.schema);
       schema = await this.#table.schema();
     } catch (error) {
       throw toVectorBatchError(error, 'VBO_ERR_SINK_UNREACHABLE', `Cannot open ${this.name}`);
@@ -170,9 +173,14 @@ export class LanceDbSink implements Sink {
   }
 }
 
+/**
+ * LanceDB's own creation can succeed for two at once, the second overwriting the table of the first, which then
+ * takes no more appends. So the table is made in a folder beside and renamed: the file system lets one of them in.
+ */
 async function openOrCreate(
+  lancedb: typeof LanceDb,
   connection: LanceDb.Connection,
-  name: string,
+  { directory, table: name }: LanceDbSinkOptions,
   schema: Arrow.Schema,
 ): Promise<LanceDb.Table> {
   try {
@@ -180,13 +188,21 @@ async function openOrCreate(
   } catch (error) {
     if (!/was not found/i.test((error as Error).message)) throw error;
   }
+  await mkdir(directory, { recursive: true });
+  const beside = await mkdtemp(join(directory, '.creating-'));
   try {
-    return await connection.createEmptyTable(name, schema);
-  } catch (error) {
-    // Somebody else created it in between.
-    if (!/already exists/i.test((error as Error).message)) throw error;
-    return connection.openTable(name);
+    const creation = await lancedb.connect(beside);
+    (await creation.createEmptyTable(name, schema)).close();
+    creation.close();
+    const place = join(directory, `${name}.lance`);
+    await rename(join(beside, `${name}.lance`), place).catch((error) => {
+      // Somebody else created it in between.
+      if (!existsSync(place)) throw error;
+    });
+  } finally {
+    await rm(beside, { recursive: true, force: true });
   }
+  return connection.openTable(name);
 }
 
 /**
@@ -279,6 +295,8 @@ function outcomeOf(cause: unknown, name: string, directory: string): WriteOutcom
   if (error.code !== 'VBO_ERR_SINK') return { kind: 'permanent', error };
   const text = withoutPaths((cause as Error).message, directory);
   if (/ambiguous/i.test(text)) return { kind: 'permanent', error };
+  // Another writer overwrote or restored the table: what was stored may be gone, and this handle stays behind it.
+  if (/incompatible transaction/i.test(text)) return { kind: 'fatal', error };
   if (/conflict|concurrent|timed? ?out|temporar/i.test(text)) return { kind: 'retry', error };
   if (
     /no space|os error 28|permission denied|read-only|cannot cast|does not exist|is closed|not found/i.test(

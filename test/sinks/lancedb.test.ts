@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as lancedb from '@lancedb/lancedb';
@@ -99,11 +99,28 @@ describe('the LanceDB sink', () => {
     expect((await stored(url)).get(5)?.vector).toEqual(bitsOf(batch(5, 10, 4), 0));
   });
 
-  test('creates the table once when two open it at the same time', async () => {
-    const url = tableUrl();
-    const sinks = await Promise.all([opened(url), opened(url), opened(url)]);
-    await Promise.all(sinks.map((sink, i) => sink.write(batch(i * 10, 10, 4), signal)));
-    expect(await sinks[0]!.count!()).toBe(30);
+  test('creates the table once when three open it at the same time and write at once', async () => {
+    for (let round = 0; round < 50; round++) {
+      const url = tableUrl();
+      const outcomes = await Promise.all(
+        [0, 10, 20].map(async (first) => (await opened(url)).write(batch(first, 10, 4), signal)),
+      );
+      expect(outcomes.map(({ kind }) => kind)).toEqual(['ok', 'ok', 'ok']);
+      expect((await stored(url)).size).toBe(30);
+    }
+    expect(readdirSync(folder).filter((name) => !name.endsWith('.lance'))).toEqual([]);
+  });
+
+  test('ends when another writer overwrites the table, with what was stored before', async () => {
+    const sink = await opened(tableUrl());
+    const connection = await lancedb.connect(folder);
+    expect(await sink.write(batch(0, 10, 4), signal)).toMatchObject({ kind: 'ok' });
+    const schema = await (await connection.openTable(`t${tables - 1}`)).schema();
+    await connection.createEmptyTable(`t${tables - 1}`, schema, { mode: 'overwrite' });
+    expect(await sink.write(batch(10, 10, 4), signal)).toMatchObject({
+      kind: 'fatal',
+      error: { code: 'VBO_ERR_SINK', message: expect.stringContaining('Overwrite') },
+    });
   });
 
   test('compacts many small fragments at the end, and only those', async () => {
