@@ -98,7 +98,6 @@ export class OptimalBatchSizeCalculator {
     const { profile, dimension, cost, objective, limits, ceilingVps } = task;
     const answer = searchSetting(this.#context.kernels, task);
     const { chosen } = answer;
-    const front = frontOf(task, answer);
     // The level that the forest sees at the choice, for all that is compared with it.
     const level = correctionAt(prediction.correction, chosen);
     const predict = (setting: Setting & { vectorsPerSecond: number }) =>
@@ -116,7 +115,7 @@ export class OptimalBatchSizeCalculator {
     const usualRate = correctionAt(prediction.correction, usualGuess) * vectorsPerSecond(cost, usualGuess);
     const alternatives = alternativesTo(
       predicted,
-      front.extremes.map((point) => ({ expected: predict(point), merits: point.merits })),
+      frontOf(task, answer).map((point) => ({ expected: predict(point), merits: point.merits })),
     );
     return {
       recommendedBatchSize: chosen.batchSize,
@@ -144,7 +143,8 @@ export class OptimalBatchSizeCalculator {
         usualRate,
         unlimited: answer.unlimited,
         unlimitedRate: level * answer.unlimited.vectorsPerSecond,
-        front: { size: front.size, alternative: alternatives[0], chosen: predicted },
+        alternative: alternatives[0],
+        predicted,
         binding: answer.binding,
         gainIfRelaxed: answer.gainIfRelaxed,
         objective,

@@ -15,12 +15,9 @@ export interface RecommendationFacts {
   readonly usualRate: number;
   readonly unlimited: Setting;
   readonly unlimitedRate: number;
-  /** The Pareto front that the choice is on: its size, and the first of the alternatives on it. */
-  readonly front: {
-    readonly size: number;
-    readonly chosen: FrontFacts;
-    readonly alternative: (FrontFacts & { readonly why: string }) | undefined;
-  };
+  /** What is expected of the choice, and of the first of the alternatives. */
+  readonly predicted: FrontFacts;
+  readonly alternative: (FrontFacts & { readonly why: string }) | undefined;
   readonly binding: BindingConstraint;
   readonly gainIfRelaxed: number;
   readonly requestBytes: number;
@@ -56,7 +53,7 @@ export function explainRecommendation(facts: RecommendationFacts): string {
   const gain = gainSentence(facts);
   return (
     `${formatSetting(chosen)}: about ${formatCount(rate)} vectors/s in requests of ${formatBytes(facts.requestBytes)}. ` +
-    `${boundSentence(facts)} ${gain === '' ? '' : `${gain} `}${frontSentence(facts.front)} ` +
+    `${boundSentence(facts)} ${gain === '' ? '' : `${gain} `}${frontSentence(facts)} ` +
     `Vectors in flight take ${formatBytes(chosen.memoryBytes)}; the loading process should peak near ${formatCount(facts.processPeakMb)} MB. ` +
     `${guessSentence(facts)} Based on the ${facts.basis}.`
   );
@@ -103,15 +100,11 @@ function boundSentence({
   }
 }
 
-/** What a front means, and what its first alternative trades. */
-function frontSentence({ size, chosen, alternative }: RecommendationFacts['front']): string {
-  const respects = 'in rate, p95 latency, memory and number of requests at once';
-  const standing =
-    size > 1
-      ? `It is one of ${formatCount(size)} settings that none beats ${respects}.`
-      : `No other setting is unbeaten ${respects}.`;
+/** That the choice is on the Pareto front, and what the first alternative on it trades. */
+function frontSentence({ predicted, alternative }: RecommendationFacts): string {
+  const standing = 'No setting beats it in rate, p95 latency, memory and number of requests at once.';
   if (!alternative) return standing;
-  const share = (value: (of: FrontFacts) => number) => formatPercent(value(alternative) / value(chosen));
+  const share = (value: (of: FrontFacts) => number) => formatPercent(value(alternative) / value(predicted));
   return `${standing} Another has ${alternative.why}: ${formatSetting(alternative)}, with ${share((of) => of.throughputVps)} of the rate, ${share((of) => of.p95LatencyMs)} of the p95 latency and ${share((of) => of.memoryMb)} of the memory.`;
 }
 

@@ -1,16 +1,16 @@
 import { vectorsPerSecond } from '../model/cost.js';
 import { BATCH_STEPS, CONCURRENCY_STEPS, placeOf, settingAt } from '../model/lattice.js';
-import { type Front, paretoFront, type RateTable, tableOf } from './pareto.js';
+import { type Extreme, extremesOf, type RateTable, tableOf } from './pareto.js';
 import { allowedBy, type SearchAnswer, type SearchTask } from './search.js';
 
 /**
- * The settings that none beats in rate, latency, memory and number of requests at once, among those that a search
- * considered and the limits allow. Its choice is one of them. Rates count up to what fills the path for certain.
+ * The settings that are best at something, and that none beats in rate, latency, memory and number of requests at once, among
+ * those that a search considered and the limits allow. Rates count up to what fills the path for certain.
  */
-export function frontOf(task: SearchTask, answer: SearchAnswer): Front {
-  if (answer.isByShares) return paretoFront(measuredRates(task, answer));
+export function frontOf(task: SearchTask, answer: SearchAnswer): Extreme[] {
+  if (answer.isByShares) return extremesOf(measuredRates(task, answer));
   const { ceilingVps = Number.POSITIVE_INFINITY, slowerBy = 1 } = task;
-  return paretoFront(answer.rates.within(task.limits, ceilingVps * slowerBy));
+  return extremesOf(answer.rates.within(task.limits, ceilingVps * slowerBy));
 }
 
 /** By the expected shares of what was measured, at the level that the cost model predicts for the choice. */
@@ -23,7 +23,13 @@ function measuredRates(task: SearchTask, { chosen }: SearchAnswer): RateTable {
     const { batchSize, concurrency } = settingAt(node);
     rates[node] = isAllowed(batchSize, concurrency) ? level * shares[node]! : 0;
   }
-  return { batchSizes: BATCH_SIZES, concurrencies: CONCURRENCIES, rates };
+  return {
+    batchSizes: BATCH_SIZES,
+    rows: BATCH_STEPS,
+    concurrencies: CONCURRENCIES,
+    columns: CONCURRENCY_STEPS,
+    rates,
+  };
 }
 
 const BATCH_SIZES = Array.from({ length: BATCH_STEPS }, (_, step) => 2 ** step);

@@ -119,19 +119,18 @@ export class RateSurface {
    */
   within(limits: GridLimits, ceilingVps: number): RateTable {
     const reach = this.#reach(limits);
+    const rows = reach.length;
     const columns = reach[0] ?? 0;
-    const batchSizes: number[] = [];
-    const rates = tableOf(reach.length * columns);
-    for (let row = 0; row < reach.length; row++) {
-      const batchSize = this.#shape.batchSizes[row]!;
-      batchSizes.push(batchSize);
-      const perVector = this.#service[row]! / (1000 * batchSize);
-      for (let column = 0; column < columns; column++) {
-        rates[row * columns + column] =
-          column < reach[row]! ? Math.min(1 / (perVector * this.#perRequest[column]!), ceilingVps) : 0;
+    const { batchSizes } = this.#shape;
+    const perRequest = this.#perRequest;
+    const rates = tableOf(rows * columns);
+    for (let row = 0, cell = 0; row < rows; row++) {
+      const perVector = this.#service[row]! / (1000 * batchSizes[row]!);
+      for (let column = 0; column < columns; column++, cell++) {
+        rates[cell] = column < reach[row]! ? Math.min(1 / (perVector * perRequest[column]!), ceilingVps) : 0;
       }
     }
-    return { batchSizes, concurrencies: this.#concurrencies.slice(0, columns), rates };
+    return { batchSizes, rows, concurrencies: this.#concurrencies, columns, rates };
   }
 
   /** Null if no cell is within reach. */
