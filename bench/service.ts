@@ -48,42 +48,55 @@ interface Load {
   p95Ms: number;
 }
 
+/** What the service is held against. */
+const BASELINES = {
+  'same-answer': 'bare Fastify, one such answer always',
+  ok: 'bare Fastify, always {"ok":true}',
+} as const;
+
 /**
- * The service under load, held against Fastify alone: the same body validated by the same schema, answered by a constant.
- * Each server is a process of its own, the load comes from this one, and the two take turns.
+ * The service under load, held against Fastify alone: the same body validated by the same schema, answered by a constant:
+ * one of the service's own answers, or next to nothing. Each server is a process of its own, the load comes from this one,
+ * and they take turns.
  */
 export default async function service(options: BenchOptions): Promise<Case[]> {
-  const servers = [await start('service'), await start('bare')] as const;
+  const kinds = ['service', 'same-answer', 'ok'] as const;
+  const servers: Awaited<ReturnType<typeof start>>[] = [];
+  for (const kind of kinds) servers.push(await start(kind));
   const cases: Case[] = [];
   try {
     for (const { url } of servers) await load(url, 8, { amount: options.quick ? 200 : WARM_UP_REQUESTS });
     for (const connections of options.quick ? CONNECTIONS.slice(0, 1) : CONNECTIONS) {
-      const rounds: [Load[], Load[]] = [[], []];
+      const rounds: Load[][] = kinds.map(() => []);
       for (let round = 0; round < (options.quick ? 1 : ROUNDS); round++) {
-        for (const turn of [0, 1]) {
-          const which = ((round + turn) % 2) as 0 | 1;
-          rounds[which].push(
-            await load(servers[which].url, connections, { duration: options.quick ? 0.2 : ROUND_SECONDS }),
+        for (let turn = 0; turn < kinds.length; turn++) {
+          const which = (round + turn) % kinds.length;
+          const { url } = servers[which]!;
+          rounds[which]!.push(
+            await load(url, connections, { duration: options.quick ? 0.2 : ROUND_SECONDS }),
           );
         }
       }
       const input = `${connections} ${connections === 1 ? 'connection' : 'connections'}, ${BODIES} distinct bodies`;
-      const medians = (pick: (load: Load) => number) => rounds.map((loads) => median(loads.map(pick)));
-      const [ours, theirs] = medians((l) => l.requestsPerSecond) as [number, number];
-      const [oursMs, theirsMs] = medians((l) => l.p95Ms) as [number, number];
-      const baseline = 'bare Fastify, constant answer';
-      cases.push(
-        {
-          ...{ name: 'calculate-size, rate', input, unit: 'requests/s', median: ours },
-          ...{ baseline: { name: baseline, median: theirs }, ratio: ours / theirs },
-        },
-        {
-          ...{ name: 'calculate-size, p95', input, unit: 'ms', median: oursMs },
-          ...{ baseline: { name: baseline, median: theirsMs }, ratio: theirsMs / oursMs },
-        },
-      );
+      const [ours, ...others] = rounds.map((loads) => ({
+        rate: median(loads.map((l) => l.requestsPerSecond)),
+        p95: median(loads.map((l) => l.p95Ms)),
+      }));
+      for (const [k, name] of Object.values(BASELINES).entries()) {
+        const { rate, p95 } = others[k]!;
+        cases.push(
+          {
+            ...{ name: 'calculate-size, rate', input, unit: 'requests/s', median: ours!.rate },
+            ...{ baseline: { name, median: rate }, ratio: ours!.rate / rate },
+          },
+          {
+            ...{ name: 'calculate-size, p95', input, unit: 'ms', median: ours!.p95 },
+            ...{ baseline: { name, median: p95 }, ratio: p95 / ours!.p95 },
+          },
+        );
+      }
     }
-    cases.push(await loopDelay(servers[0], options));
+    cases.push(await loopDelay(servers[0]!, options));
   } finally {
     for (const { child } of servers) child.disconnect();
   }
@@ -178,7 +191,7 @@ function ask(child: ChildProcess, word: string): Promise<unknown> {
   });
 }
 
-function start(kind: 'service' | 'bare'): Promise<{ child: ChildProcess; url: string }> {
+function start(kind: 'service' | keyof typeof BASELINES): Promise<{ child: ChildProcess; url: string }> {
   const child = fork(SERVER, [kind], { execArgv: [], stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   return new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`The ${kind} server ended with ${code}.`)));

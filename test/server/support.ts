@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { npyHeader } from '../cli/vbo.js';
 
 export const KEY = 'correct horse battery staple';
@@ -47,4 +48,14 @@ export async function until<T>(
       throw new Error(`Still not so after ${timeoutMs} ms: ${JSON.stringify(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** The same, with numbers as answers in JSON tell them: to half a millionth. */
+export function closeTo(value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isInteger(value)) {
+    return expect.closeTo(value, Math.max(0, Math.floor(6 - Math.log10(Math.abs(value)))));
+  }
+  if (Array.isArray(value)) return value.map(closeTo);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, closeTo(inner)]));
 }
