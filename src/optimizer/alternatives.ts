@@ -74,7 +74,7 @@ export function alternativesTo(
       p95LatencyMs: expected.p95LatencyMs,
       processPeakMb: expected.processPeakMb,
       memoryMb: expected.memoryMb,
-      why: merits.map((merit) => MERIT[merit]).join(' and '),
+      why: merits.length === 1 ? MERIT[merits[0]!] : merits.map((merit) => MERIT[merit]).join(' and '),
     });
   }
   return alternatives;

@@ -1,6 +1,6 @@
 import { vectorsPerSecond } from '../model/cost.js';
 import { BATCH_STEPS, CONCURRENCY_STEPS, placeOf, settingAt } from '../model/lattice.js';
-import { type Extreme, extremesOf, type RateTable, tableOf } from './pareto.js';
+import { type Extreme, Extremes } from './pareto.js';
 import { allowedBy, type SearchAnswer, type SearchTask } from './search.js';
 
 /**
@@ -8,29 +8,27 @@ import { allowedBy, type SearchAnswer, type SearchTask } from './search.js';
  * those that a search considered and the limits allow. Rates count up to what fills the path for certain.
  */
 export function frontOf(task: SearchTask, answer: SearchAnswer): Extreme[] {
-  if (answer.isByShares) return extremesOf(measuredRates(task, answer));
+  if (answer.isByShares) return measuredFront(task, answer);
   const { ceilingVps = Number.POSITIVE_INFINITY, slowerBy = 1 } = task;
-  return extremesOf(answer.rates.within(task.limits, ceilingVps * slowerBy));
+  return answer.rates.extremes(task.limits, ceilingVps * slowerBy);
 }
 
 /** By the expected shares of what was measured, at the level that the cost model predicts for the choice. */
-function measuredRates(task: SearchTask, { chosen }: SearchAnswer): RateTable {
+function measuredFront(task: SearchTask, { chosen }: SearchAnswer): Extreme[] {
   const shares = task.shares!;
   const isAllowed = allowedBy(task);
   const level = vectorsPerSecond(task.cost, chosen) / shares[placeOf(chosen).nodes[0]!]!;
-  const rates = tableOf(BATCH_STEPS * CONCURRENCY_STEPS);
-  for (let node = 0; node < BATCH_STEPS * CONCURRENCY_STEPS; node++) {
+  const rates = shares.map((share, node) => {
     const { batchSize, concurrency } = settingAt(node);
-    rates[node] = isAllowed(batchSize, concurrency) ? level * shares[node]! : 0;
+    return isAllowed(batchSize, concurrency) ? level * share : 0;
+  });
+  const extremes = new Extremes(Math.max(...rates));
+  for (let row = 0; row < BATCH_STEPS; row++) {
+    for (let column = CONCURRENCY_STEPS - 1; column >= 0; column--) {
+      const node = row * CONCURRENCY_STEPS + column;
+      const { batchSize, concurrency } = settingAt(node);
+      extremes.offer(batchSize, concurrency, rates[node]!);
+    }
   }
-  return {
-    batchSizes: BATCH_SIZES,
-    rows: BATCH_STEPS,
-    concurrencies: CONCURRENCIES,
-    columns: CONCURRENCY_STEPS,
-    rates,
-  };
+  return extremes.found();
 }
-
-const BATCH_SIZES = Array.from({ length: BATCH_STEPS }, (_, step) => 2 ** step);
-const CONCURRENCIES = Array.from({ length: CONCURRENCY_STEPS }, (_, step) => 2 ** step);

@@ -8,7 +8,7 @@ import {
   violations,
 } from '../kernels/grid.js';
 import { contention, serviceMs } from '../model/cost.js';
-import { type RateTable, tableOf } from './pareto.js';
+import { type Extreme, Extremes } from './pareto.js';
 
 interface Found {
   readonly best: GridCell;
@@ -113,24 +113,30 @@ export class RateSurface {
     return this.#find(this.#reach(limits, bound), tolerance)?.plateau ?? null;
   }
 
-  /**
-   * The rates within `limits`, each up to `ceilingVps`. Only the batch sizes and concurrencies that can be had are in it,
-   * and of the concurrencies only those that are faster than every smaller one.
-   */
-  within(limits: GridLimits, ceilingVps: number): RateTable {
-    const reach = this.#reach(limits);
-    const rows = reach.length;
-    const columns = reach[0] ?? 0;
+  /** The settings within `limits` that are best at something, where each rate counts up to `ceilingVps`. */
+  extremes(limits: GridLimits, ceilingVps: number): Extreme[] {
     const { batchSizes } = this.#shape;
-    const perRequest = this.#perRequest;
-    const rates = tableOf(rows * columns);
-    for (let row = 0, cell = 0; row < rows; row++) {
-      const perVector = this.#service[row]! / (1000 * batchSizes[row]!);
-      for (let column = 0; column < columns; column++, cell++) {
-        rates[cell] = column < reach[row]! ? Math.min(1 / (perVector * perRequest[column]!), ceilingVps) : 0;
+    const concurrencies = this.#concurrencies;
+    const reach = this.#reach(limits);
+    let highest = 0;
+    for (let row = 0; row < reach.length; row++) {
+      highest = Math.max(highest, this.#rate(row, reach[row]! - 1, ceilingVps));
+    }
+    const extremes = new Extremes(highest);
+    for (let row = 0; row < reach.length; row++) {
+      for (let column = reach[row]! - 1; column >= 0; column--) {
+        const rate = this.#rate(row, column, ceilingVps);
+        // Those with less in flight are slower still.
+        if (rate < extremes.leastRate) break;
+        extremes.offer(batchSizes[row]!, concurrencies[column]!, rate);
       }
     }
-    return { batchSizes, rows, concurrencies: this.#concurrencies, columns, rates };
+    return extremes.found();
+  }
+
+  #rate(row: number, column: number, ceilingVps: number): number {
+    const msPerVector = (this.#service[row]! / this.#shape.batchSizes[row]!) * this.#perRequest[column]!;
+    return Math.min(1000 / msPerVector, ceilingVps);
   }
 
   /** Null if no cell is within reach. */

@@ -5,7 +5,7 @@ import { Kernels } from '../../src/kernels/kernels.js';
 import { PerformanceModel } from '../../src/model/performance.js';
 import { PROFILES } from '../../src/model/profiles.js';
 import { OptimalBatchSizeCalculator } from '../../src/optimizer/batch-size-calculator.js';
-import { extremesOf } from '../../src/optimizer/pareto.js';
+import { Extremes } from '../../src/optimizer/pareto.js';
 import { loadSweeps } from '../model/sweeps.js';
 
 const kernels = Kernels.load();
@@ -44,15 +44,20 @@ function dominates(a: Point, b: Point): boolean {
   return ratios.every((ratio) => ratio > 1 - 1e-9) && ratios.some((ratio) => ratio > 1 + 1e-9);
 }
 
-/** Rates row by row, as a search hands them over. */
-const table = (
+/** Of rates row by row, 0 for a setting that is not allowed. */
+function extremesOf(
   batchSizes: readonly number[],
   concurrencies: readonly number[],
   rates: readonly number[],
-) => ({
-  ...{ batchSizes, rows: batchSizes.length, concurrencies, columns: concurrencies.length },
-  rates: Float64Array.from(rates),
-});
+) {
+  const extremes = new Extremes(Math.max(...rates));
+  for (const [i, batchSize] of batchSizes.entries()) {
+    for (const [j, concurrency] of [...concurrencies.entries()].reverse()) {
+      extremes.offer(batchSize, concurrency, rates[i * concurrencies.length + j]!);
+    }
+  }
+  return extremes.found();
+}
 
 describe('the alternatives of a recommendation', () => {
   it.each([
@@ -92,7 +97,7 @@ describe('the alternatives of a recommendation', () => {
             ?.vectorsPerSecond ?? 0,
       ),
     );
-    expect(extremesOf(table(batchSizes, concurrencies, rates))).toEqual([
+    expect(extremesOf(batchSizes, concurrencies, rates)).toEqual([
       { ...fastest, merits: ['rate'] },
       { ...quick, merits: ['latency'] },
       { ...lean, merits: ['memory'] },
@@ -130,7 +135,7 @@ describe('the extremes of a front', () => {
           memory: [0.75, inFlight],
           requests: [0.9, (s: Cell) => -s.batchSize],
         } as const;
-        const extremes = extremesOf(table(batchSizes, concurrencies, rates));
+        const extremes = extremesOf(batchSizes, concurrencies, rates);
         expect(extremes.flatMap(({ merits }) => merits).sort()).toEqual(Object.keys(best).sort());
         for (const { merits, ...setting } of extremes) {
           const beating = allowed.filter(
