@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { describe } from '../core/check.js';
 import { VectorBatchError } from '../core/errors.js';
 import { parseBytes, parseDuration } from '../core/units.js';
 import { NO_HISTORY } from '../history/location.js';
@@ -176,7 +177,7 @@ function integer(name: VariableName, given: string | number, min: number, max: n
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new VectorBatchError(
       'VBO_ERR_ARGUMENT',
-      `${name} is ${value}; expected an integer from ${min} to ${max}.`,
+      `${name} is ${describe(given)}; expected an integer from ${min} to ${max}.`,
     );
   }
   return value;

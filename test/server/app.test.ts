@@ -145,6 +145,8 @@ describe('its configuration', () => {
 
   it('refuses keys that are not digests, without repeating them', () => {
     expect(() => readServerConfig({ VBO_API_KEYS: 'secret' })).toThrow(/^Entry 0 of VBO_API_KEYS has 6 char/);
-    expect(() => readServerConfig({ VBO_PORT: 'eighty' })).toThrow('VBO_PORT is NaN');
+    expect(() => readServerConfig({ VBO_PORT: 'eighty' })).toThrow(
+      'VBO_PORT is "eighty"; expected an integer',
+    );
   });
 });
