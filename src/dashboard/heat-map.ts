@@ -151,7 +151,9 @@ export function drawHeatMap(
           clip: true,
         }),
       ),
-      edges.map((edge) => Plot.text([edge], { ...labelPlace(edge, isNarrow), ...halo, text: 'label' })),
+      edges.map((edge) =>
+        Plot.text([edge], { ...labelPlace(edge, edges, isNarrow), ...halo, text: 'label' }),
+      ),
       Plot.dot([best], { x: 'x', y: 'y', r: 8, fill: palette.accent, stroke: '#fff', strokeWidth: 2.5 }),
       Plot.text([best], {
         x: 'x',
@@ -233,13 +235,19 @@ function isOnMap(a: { x: number; y: number }, b: { x: number; y: number }): bool
   return b.x > FROM.x && a.x < TO.x;
 }
 
+const isUpright = ({ points: [a, b] }: Edge): boolean => a.x === b.x;
+
 /** Labels stand beside their line where it meets the map's border: above, on the left or below. */
-function labelPlace({ points: [a, b] }: Edge, isNarrow: boolean): Plot.TextOptions {
+function labelPlace(edge: Edge, edges: readonly Edge[], isNarrow: boolean): Plot.TextOptions {
+  const [a, b] = edge.points;
   // Where there is little room the best setting's own label is not far above.
   if (a.y === b.y) return { x: FROM.x, y: a.y, dx: 6, dy: isNarrow ? 9 : -8, textAnchor: 'start' };
   const isLeft = (x: number) => x < TO.x * 0.7;
   if (a.x === b.x) {
-    return { x: a.x, y: TO.y, dy: 12, dx: isLeft(a.x) ? 7 : -7, textAnchor: isLeft(a.x) ? 'start' : 'end' };
+    // Each in a row of its own: two such lines may be nearer than a label is long.
+    const row = edges.filter(isUpright).indexOf(edge);
+    const side = isLeft(a.x) ? 'start' : 'end';
+    return { x: a.x, y: TO.y, dy: 12 + 17 * row, dx: isLeft(a.x) ? 7 : -7, textAnchor: side };
   }
   // A falling line: where it leaves the map, below or on the right.
   if (isLeft(isNarrow ? 1.2 * b.x : b.x)) return { x: b.x, y: FROM.y, dx: 7, dy: -10, textAnchor: 'start' };
