@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../core/clock.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import type { Setting } from '../core/types.js';
@@ -31,6 +33,8 @@ const FEWEST_BATCHES = 3;
 /** A trial that takes so many times what it was given ends with what there is. */
 const MOST_OVERTIME = 3;
 const WRITE_TIMEOUT_MS = 60_000;
+/** Writes that never wait let the event loop turn this often: for signals and progress, and for memory to be given back. */
+const TURN_MS = 20;
 
 /**
  * Writes batches of one setting for a while and measures the steady rate: what was acknowledged after the first
@@ -54,6 +58,11 @@ export async function measure(
   let failures = 0;
   let error: VectorBatchError | undefined;
   let refusal: Trial['refusal'];
+  let turnedMs = startMs;
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
+  const onAbort = () => stop.abort(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
   const isOver = () => {
     const elapsedMs = clock.now() - startMs;
     const count = acknowledgedMs.length;
@@ -66,7 +75,7 @@ export async function measure(
     while (!isOver()) {
       const batch = specimen.batch(batchSize);
       const sentMs = clock.now();
-      const outcome = await timed(clock, signal, (own) => sink.write(batch, own));
+      const outcome = await timed(clock, stop.signal, (own) => sink.write(batch, own));
       if (outcome.kind === 'ok') {
         if (!isOver()) acknowledgedMs.push(clock.now());
         rows += batchSize;
@@ -78,9 +87,14 @@ export async function measure(
         if (outcome.kind === 'shrink') refusal = { isTooLarge: true, ...outcome.limits };
         else if (outcome.kind === 'backOff') refusal ??= { isTooLarge: false };
       }
+      if (clock.now() - turnedMs > TURN_MS) {
+        turnedMs = clock.now();
+        await setImmediate();
+      }
     }
   };
   const ended = await Promise.allSettled(Array.from({ length: concurrency }, send));
+  signal.removeEventListener('abort', onAbort);
   for (const one of ended) if (one.status === 'rejected') throw one.reason;
   const elapsedMs = clock.now() - startMs;
   const steady = acknowledgedMs.slice(concurrency - 1);
@@ -104,20 +118,21 @@ async function timed(
   signal: AbortSignal,
   write: (signal: AbortSignal) => Promise<WriteOutcome>,
 ): Promise<WriteOutcome> {
-  const timeout = new AbortController();
+  const own = new AbortController();
+  const onAbort = () => own.abort(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
   const settled = new AbortController();
   const late = clock.sleep(WRITE_TIMEOUT_MS, settled.signal).then(
     () =>
-      timeout.abort(
-        new VectorBatchError('VBO_ERR_TIMEOUT', `A write took longer than ${WRITE_TIMEOUT_MS} ms.`),
-      ),
+      own.abort(new VectorBatchError('VBO_ERR_TIMEOUT', `A write took longer than ${WRITE_TIMEOUT_MS} ms.`)),
     () => {},
   );
   try {
-    return await write(AbortSignal.any([signal, timeout.signal]));
+    return await write(own.signal);
   } catch (cause) {
     return { kind: 'retry', error: toVectorBatchError(cause, 'VBO_ERR_SINK', 'A write failed') };
   } finally {
+    signal.removeEventListener('abort', onAbort);
     settled.abort();
     await late;
   }

@@ -90,6 +90,7 @@ export async function createApp(
     timeoutMs: config.requestTimeoutMs,
   });
   const histories = new RecentRecords();
+  let isStopping = false;
   const history = async () => optimizer.history ?? histories.open();
   const runs = new Runs(config, {
     historyPath: optimizer.history?.path,
@@ -102,14 +103,14 @@ export async function createApp(
       metrics.ended(run);
       // The run's process has recorded it; without new records of one's own this learns from those.
       if (optimizer.history)
-        void optimizer.batchSize
-          .trainPerformanceModel([])
-          .catch((error) => logFailure('The records of a run are not learnt from.', error));
+        void optimizer.batchSize.trainPerformanceModel([]).catch((error) => {
+          // A service that stops has ended its runs and its learner; the next one learns from the file.
+          if (!isStopping) logFailure('The records of a run are not learnt from.', error);
+        });
     },
   });
   metrics.watch({ optimizer, gate, runs, auditLines: () => log?.head.seq ?? 0 });
 
-  let isStopping = false;
   app.addHook('preClose', async () => {
     isStopping = true;
     await runs.close();

@@ -12,6 +12,7 @@ import type { TuneProgress } from '../../src/ingest/tune-report.js';
 import { verdictOf } from '../../src/ingest/verdict.js';
 import { vectorsPerSecond } from '../../src/model/cost.js';
 import { checkRecord } from '../../src/model/records.js';
+import { NullSink } from '../../src/sinks/null.js';
 import { SimSink } from '../../src/sinks/sim.js';
 import { error, TestSink, TestSource } from './support.js';
 
@@ -158,6 +159,15 @@ describe('tune', () => {
       message: '401 Unauthorized',
     });
     expect(dropped).toBe(2);
+  });
+
+  it('lets the event loop turn with a sink that never waits', async () => {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 10);
+    const startMs = performance.now();
+    await tune(async () => new NullSink(), { dimension: 8, budgetMs: 1000 });
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan((performance.now() - startMs) / 100);
   });
 
   it('does not begin with a sink that cannot remove what it makes', async () => {
