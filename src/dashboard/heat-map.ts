@@ -243,7 +243,7 @@ function labelPlace(edge: Edge, edges: readonly Edge[], isNarrow: boolean): Plot
   // Where there is little room the best setting's own label is not far above.
   if (a.y === b.y) return { x: FROM.x, y: a.y, dx: 6, dy: isNarrow ? 9 : -8, textAnchor: 'start' };
   const isLeft = (x: number) => x < TO.x * 0.7;
-  if (a.x === b.x) {
+  if (isUpright(edge)) {
     // Each in a row of its own: two such lines may be nearer than a label is long.
     const row = edges.filter(isUpright).indexOf(edge);
     const side = isLeft(a.x) ? 'start' : 'end';

@@ -59,10 +59,9 @@ export async function measure(
   let error: VectorBatchError | undefined;
   let refusal: Trial['refusal'];
   let turnedMs = startMs;
-  const stop = new AbortController();
-  setMaxListeners(0, stop.signal);
-  const onAbort = () => stop.abort(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
+  // One of the trial's own: every write in flight listens to it.
+  const stop = AbortSignal.any([signal]);
+  setMaxListeners(0, stop);
   const isOver = () => {
     const elapsedMs = clock.now() - startMs;
     const count = acknowledgedMs.length;
@@ -75,7 +74,7 @@ export async function measure(
     while (!isOver()) {
       const batch = specimen.batch(batchSize);
       const sentMs = clock.now();
-      const outcome = await timed(clock, stop.signal, (own) => sink.write(batch, own));
+      const outcome = await timed(clock, stop, (own) => sink.write(batch, own));
       if (outcome.kind === 'ok') {
         if (!isOver()) acknowledgedMs.push(clock.now());
         rows += batchSize;
@@ -94,7 +93,6 @@ export async function measure(
     }
   };
   const ended = await Promise.allSettled(Array.from({ length: concurrency }, send));
-  signal.removeEventListener('abort', onAbort);
   for (const one of ended) if (one.status === 'rejected') throw one.reason;
   const elapsedMs = clock.now() - startMs;
   const steady = acknowledgedMs.slice(concurrency - 1);

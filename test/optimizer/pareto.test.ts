@@ -1,30 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { OBJECTIVES } from '../../src/core/types.js';
 import { Kernels } from '../../src/kernels/kernels.js';
 import { PerformanceModel } from '../../src/model/performance.js';
-import { PROFILES } from '../../src/model/profiles.js';
 import { OptimalBatchSizeCalculator } from '../../src/optimizer/batch-size-calculator.js';
 import { Extremes } from '../../src/optimizer/pareto.js';
 import { loadSweeps } from '../model/sweeps.js';
+import { loads } from './loads.js';
 
 const kernels = Kernels.load();
 const model = new PerformanceModel();
 model.train([...loadSweeps().values()].flat());
 const cold = new OptimalBatchSizeCalculator({ kernels });
 const taught = new OptimalBatchSizeCalculator({ kernels, model });
-
-const loads = fc.record({
-  itemCount: fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 1e8 })),
-  vectorDimension: fc.oneof(fc.constantFrom(128, 768), fc.integer({ min: 1, max: 4096 })),
-  databaseType: fc.constantFrom(...PROFILES.map(({ name }) => name)),
-  systemResources: fc.record({
-    availableMemoryMb: fc.integer({ min: 100, max: 64_000 }),
-    cpuCores: fc.integer({ min: 1, max: 64 }),
-    ioBandwidthMbps: fc.integer({ min: 1, max: 10_000 }),
-  }),
-  objective: fc.constantFrom(...OBJECTIVES),
-});
 
 interface Point {
   readonly batchSize: number;

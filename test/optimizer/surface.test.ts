@@ -8,6 +8,7 @@ import {
   type BatchSizeRequest,
   OptimalBatchSizeCalculator,
 } from '../../src/optimizer/batch-size-calculator.js';
+import { machines } from './loads.js';
 
 const calculator = new OptimalBatchSizeCalculator({ kernels: Kernels.load() });
 
@@ -15,11 +16,7 @@ const requests: fc.Arbitrary<BatchSizeRequest> = fc.record({
   itemCount: fc.integer({ min: 1, max: 10_000_000 }),
   vectorDimension: fc.integer({ min: 1, max: 2000 }),
   databaseType: fc.constantFrom(...PROFILES.map(({ name }) => name)),
-  systemResources: fc.record({
-    availableMemoryMb: fc.integer({ min: 100, max: 64_000 }),
-    cpuCores: fc.integer({ min: 1, max: 64 }),
-    ioBandwidthMbps: fc.integer({ min: 1, max: 10_000 }),
-  }),
+  systemResources: machines,
   objective: fc.constantFrom(...OBJECTIVES),
 });
 

@@ -1,28 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { OBJECTIVES } from '../../src/core/types.js';
 import { PerformanceModel } from '../../src/model/performance.js';
-import { PROFILES } from '../../src/model/profiles.js';
 import { OptimalBatchSizeCalculator } from '../../src/optimizer/batch-size-calculator.js';
 import { decimalText } from '../../src/server/decimals.js';
 import { sizeAnswer, sizeAnswerText } from '../../src/server/size-answer.js';
 import { loadSweeps } from '../model/sweeps.js';
+import { loads } from '../optimizer/loads.js';
 import { closeTo } from './support.js';
 
 const model = new PerformanceModel();
 model.train([...loadSweeps().values()].flat());
-
-const loads = fc.record({
-  itemCount: fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 1e8 })),
-  vectorDimension: fc.oneof(fc.constantFrom(128, 768), fc.integer({ min: 1, max: 4096 })),
-  databaseType: fc.constantFrom(...PROFILES.map(({ name }) => name)),
-  systemResources: fc.record({
-    availableMemoryMb: fc.integer({ min: 100, max: 64_000 }),
-    cpuCores: fc.integer({ min: 1, max: 64 }),
-    ioBandwidthMbps: fc.integer({ min: 1, max: 10_000 }),
-  }),
-  objective: fc.constantFrom(...OBJECTIVES),
-});
 
 describe('the JSON of a recommendation', () => {
   it.each([
