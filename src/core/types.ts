@@ -37,6 +37,8 @@ export interface BatchExecutionRecord {
   batch_p50_ms?: number | null;
   batch_p95_ms?: number | null;
   peak_rss_mb?: number | null;
+  /** Vectors that the collection held already. */
+  collection_rows?: number | null;
   success: boolean;
   error?: string | null;
   /** Unix time, ms. */

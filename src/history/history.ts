@@ -6,10 +6,10 @@ import { type Clock, systemClock, type WallClock } from '../core/clock.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { type Logger, silentLogger } from '../core/logger.js';
 import type { BatchExecutionRecord } from '../core/types.js';
+import { checkRecord } from '../model/records.js';
 import { formatDuration } from '../core/units.js';
 import { type Aggregate, aggregateRecords } from '../model/aggregate.js';
 import { findProfile } from '../model/profiles.js';
-import { checkStorable } from './check-storable.js';
 import { Database, failureOf } from './database.js';
 import {
   type ExportReport,
@@ -116,7 +116,7 @@ export class History {
    *   the file cannot be written, then of many records the first thousands may be kept
    */
   async append(records: readonly BatchExecutionRecord[]): Promise<number> {
-    for (const [index, record] of records.entries()) checkStorable(record, `records[${index}]`);
+    for (const [index, record] of records.entries()) checkRecord(record, `records[${index}]`);
     let added = 0;
     for (let first = 0; first < records.length; first += CHUNK_ROWS) {
       const nowMs = this.#options.clock.unixMs();

@@ -4,8 +4,7 @@ import { describe } from '../core/check.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import type { BatchExecutionRecord } from '../core/types.js';
 import { findProfile } from '../model/profiles.js';
-import { toSample } from '../model/records.js';
-import { checkStorable } from './check-storable.js';
+import { checkRecord, toSample } from '../model/records.js';
 import { type FileEntry, readNdjson, writeNdjson } from './ndjson.js';
 import { readParquet, writeParquet } from './parquet.js';
 
@@ -111,7 +110,7 @@ function recordIn(entry: FileEntry): { record: BatchExecutionRecord } | RefusedR
   if ('reason' in entry) return entry;
   const { position, value } = entry;
   try {
-    return { record: checkStorable(value, 'record') };
+    return { record: checkRecord(value, 'record') };
   } catch (error) {
     return { position, reason: toVectorBatchError(error, 'VBO_ERR_RECORD', 'record').message };
   }

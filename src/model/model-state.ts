@@ -103,7 +103,7 @@ function checkFit(value: unknown, name: string): void {
   }
   if (fit.memory !== undefined) {
     const memory = fieldsOf(fit.memory, `${name}.memory`);
-    checkNumber(memory.baseMb, `${name}.memory.baseMb`, { min: -1e9, max: 1e9 });
+    checkNumber(memory.baseMb, `${name}.memory.baseMb`, { min: -Number.MAX_VALUE, max: Number.MAX_VALUE });
     amount(memory.mbPerVector, `${name}.memory.mbPerVector`);
   }
   checkNodes(fit.shares, `${name}.shares`, 0);

@@ -4,6 +4,11 @@ import { MAX_BATCH_SIZE, MAX_CONCURRENCY, MAX_DIMENSION, MAX_ITEMS } from '../co
 import type { BatchExecutionRecord } from '../core/types.js';
 import type { LatencySample } from './fit.js';
 
+const MEASURES = [
+  ...['execution_time_ms', 'throughput_vps', 'batch_p50_ms', 'batch_p95_ms'],
+  ...['bytes_per_vector', 'peak_rss_mb', 'collection_rows', 'ts'],
+];
+
 /**
  * Returns `value` if it is an execution record; missing optional fields and unknown further ones are fine.
  * @throws VBO_ERR_ARGUMENT naming the field, the value and what was expected.
@@ -28,18 +33,22 @@ export function checkRecord(value: unknown, name: string): BatchExecutionRecord 
   }
   const count = (field: string, max: number) =>
     checkNumber(record[field], `${name}.${field}`, { min: 1, max, integer: true });
-  const measure = (field: string) => {
+  const optional = (field: string, bounds: { max: number; integer?: boolean }) => {
     if (record[field] !== undefined && record[field] !== null)
-      checkNumber(record[field], `${name}.${field}`, { min: 0, max: Number.MAX_SAFE_INTEGER });
+      checkNumber(record[field], `${name}.${field}`, { min: 0, ...bounds });
   };
   count('vector_dimension', MAX_DIMENSION);
   count('batch_size', MAX_BATCH_SIZE);
   count('concurrency', MAX_CONCURRENCY);
-  if (record.item_count !== undefined && record.item_count !== null) {
-    checkNumber(record.item_count, `${name}.item_count`, { min: 0, max: MAX_ITEMS, integer: true });
+  optional('item_count', { max: MAX_ITEMS, integer: true });
+  for (const field of MEASURES) optional(field, { max: Number.MAX_SAFE_INTEGER });
+  for (const field of ['deployment', 'error']) {
+    const text = record[field];
+    if (text === undefined || text === null || typeof text === 'string') continue;
+    throw new VectorBatchError('VBO_ERR_ARGUMENT', `${name}.${field} is ${describe(text)}; expected text.`, {
+      details: { argument: `${name}.${field}`, value: text },
+    });
   }
-  for (const field of ['execution_time_ms', 'throughput_vps', 'batch_p50_ms', 'bytes_per_vector'])
-    measure(field);
   if (typeof record.success !== 'boolean') {
     throw new VectorBatchError(
       'VBO_ERR_ARGUMENT',
@@ -49,6 +58,10 @@ export function checkRecord(value: unknown, name: string): BatchExecutionRecord 
   }
   return value as BatchExecutionRecord;
 }
+
+/** A nanosecond, and eleven days: what lies beyond is no request, and would swamp what was measured of others. */
+const LEAST_LATENCY_MS = 1e-6;
+const MOST_LATENCY_MS = 1e9;
 
 /**
  * What a record measured, or why it measured nothing. The latency is the effective one, batch x concurrency
@@ -68,9 +81,13 @@ export function toSample(record: BatchExecutionRecord): LatencySample | { unmeas
   if (record.throughput_vps) latencyMs = (1000 * inFlight) / record.throughput_vps;
   else if (record.execution_time_ms && items) latencyMs = (record.execution_time_ms * inFlight) / items;
   else if (record.batch_p50_ms) latencyMs = record.batch_p50_ms;
-  return latencyMs > 0
-    ? { batchSize, concurrency, latencyMs }
-    : { unmeasured: 'it holds neither rate nor time' };
+  if (!(latencyMs > 0)) return { unmeasured: 'it holds neither rate nor time' };
+  if (latencyMs < LEAST_LATENCY_MS || latencyMs > MOST_LATENCY_MS) {
+    return {
+      unmeasured: `it says that a request took ${latencyMs} ms; between ${LEAST_LATENCY_MS} and ${MOST_LATENCY_MS} is believed`,
+    };
+  }
+  return { batchSize, concurrency, latencyMs };
 }
 
 /** What a failed request says about its size. */

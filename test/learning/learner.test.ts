@@ -37,6 +37,23 @@ describe('the learner', () => {
     expect(learner.worker).toBe(worker);
   });
 
+  it('ends a worker that has nothing to do for a while, not one that works, and takes the next task', async () => {
+    learner = new Learner({ logger, idleMs: 100 });
+    const slow = () => ({ next: () => new Promise<undefined>((resolve) => setTimeout(resolve, 300)) });
+    const first = learner.run('fitRecords', base, { pages });
+    const second = learner.run('fitRecords', base, { pages: slow });
+    await first;
+    const worker = learner.worker!;
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    expect((await second).report.used).toBe(0);
+    expect(learner.worker).toBe(worker);
+    await ended;
+    expect(learner.worker).toBeUndefined();
+    expect((await learner.run('fitRecords', base, { pages })).report.used).toBeGreaterThan(100);
+    expect(learner.worker).not.toBe(worker);
+    expect(logger.warnings).toEqual([]);
+  });
+
   it('hands on what a task fails with, code and all, and goes on', async () => {
     const bad = learner.run('fitRecords', base, { pages: () => slicesOf([{ nonsense: true }], 1) });
     await expect(bad).rejects.toMatchObject({

@@ -38,6 +38,11 @@ describe('checkRecord', () => {
     ['item_count', Number.POSITIVE_INFINITY],
     ['throughput_vps', -5],
     ['execution_time_ms', Number.NaN],
+    ['peak_rss_mb', Number.POSITIVE_INFINITY],
+    ['collection_rows', -1],
+    ['batch_p95_ms', '7'],
+    ['error', { code: 413 }],
+    ['deployment', 5],
     ['success', 'true'],
     ['database_type', 5],
   ])('refuses %s = %j and names it', (field, value) => {
@@ -57,6 +62,11 @@ describe('checkRecord', () => {
 });
 
 describe('toSample', () => {
+  it.each([[1e-300], [9e15]])('believes no rate of %s vectors per second', (throughput_vps) => {
+    const unmeasured = expect.stringMatching(/^it says that a request took .* ms; between/);
+    expect(toSample(record({ throughput_vps }))).toEqual({ unmeasured });
+  });
+
   it('takes the effective latency from the rate, then from the time, then from the median batch', () => {
     expect(toSample(record())).toEqual({ batchSize: 100, concurrency: 2, latencyMs: 20 });
     expect(toSample(record({ throughput_vps: null, execution_time_ms: 150 }))).toMatchObject({

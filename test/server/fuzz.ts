@@ -19,6 +19,8 @@ import { tempFolder, writeNpy } from './support.js';
 const CONNECTIONS = 16;
 const WARM_UP_SHARE = 0.2;
 const MOST_GROWTH = 0.1;
+/** Longer than a thread stays that has nothing to do. */
+const REST_MS = 40_000;
 /** More than are learnt from without a thread. */
 const LEARNER_RECORDS = 500;
 /** A megabyte, of which threads pack and decode. */
@@ -41,11 +43,11 @@ export interface FuzzReport {
   statuses: Record<string, number>;
   /** What must not be; empty if all is well. */
   failures: string[];
-  /** Of the service's process, after the warm-up and at the end. */
+  /** Of the service's process at rest, after the warm-up and at the end. */
   residentBytes: { warm: number; end: number };
 }
 
-/** @param options.expectSteady compare the memory too; it needs some ten thousand requests to settle */
+/** @param options.expectSteady compare the memory too, at rest; it needs some ten thousand requests to settle */
 export async function fuzz(options: {
   requests: number;
   seed: number;
@@ -78,15 +80,11 @@ export async function fuzz(options: {
     }
   };
   const run = (until: number) => Promise.all(Array.from({ length: CONNECTIONS }, () => worker(until)));
-  // With the same threads both times: the decoders' end when they have had nothing to do for a while.
-  const residentNow = async (): Promise<number> => {
-    failures.push(...(await startThreads(service.url)));
-    return residentBytes(service.pid);
-  };
+  const restMs = options.expectSteady ? REST_MS : 0;
   await run(Math.floor(options.requests * (1 - WARM_UP_SHARE)));
-  const warm = await residentNow();
+  const warm = await leastResidentBytes(service.pid, restMs);
   await run(0);
-  const end = await residentNow();
+  const end = await leastResidentBytes(service.pid, restMs);
   if (options.expectSteady && end > warm * (1 + MOST_GROWTH)) {
     failures.push(`memory grew from ${warm} to ${end} bytes after the warm-up`);
   }
@@ -99,7 +97,7 @@ export async function fuzz(options: {
 
 /**
  * Has every thread of the service begin: the learner, which many records start, and the pools of the kernels and of the
- * decoders, which large bodies do. Chance finds such requests late, and what a thread holds would seem growth.
+ * decoders, which large bodies do. Chance finds such requests late, and what a thread that stays holds would seem growth.
  * @returns what was not answered as it should be
  */
 async function startThreads(url: string): Promise<string[]> {
@@ -245,14 +243,18 @@ function startFuzzed() {
   });
 }
 
-/** The least of a few readings: what is between two collections is not growth. */
-async function residentBytes(pid: number): Promise<number> {
+/**
+ * While nothing is asked: what is between two collections is not growth, nor is what a thread holds that is about to end,
+ * the learner's above all, which is of the size of the history.
+ */
+async function leastResidentBytes(pid: number, ms: number): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 20; i++) {
+  const untilMs = performance.now() + ms;
+  do {
     await new Promise((resolve) => setTimeout(resolve, 100));
     const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     least = Math.min(least, 1024 * Number(kilobytes));
-  }
+  } while (performance.now() < untilMs);
   return least;
 }
 

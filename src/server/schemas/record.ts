@@ -33,6 +33,7 @@ export const ExecutionRecord = Type.Object(
     batch_p50_ms: Measure,
     batch_p95_ms: Measure,
     peak_rss_mb: Measure,
+    collection_rows: Measure,
     success: Type.Boolean(),
     error: Type.Optional(Type.Union([Type.String({ maxLength: 10_000 }), Type.Null()])),
     ts: Type.Optional(Type.Number({ minimum: 0, maximum: 1e15, description: 'Unix time, ms' })),
