@@ -7,6 +7,7 @@ import { type Logger, silentLogger } from './core/logger.js';
 import type { BatchExecutionRecord } from './core/types.js';
 import { History } from './history/history.js';
 import { Recorder } from './history/recorder.js';
+import { checkEnds } from './ingest/check-ends.js';
 import type { ExecuteOptions, ExecuteResult, Operation } from './ingest/execute.js';
 import type { IngestOptions } from './ingest/options.js';
 import type { Sink, Source } from './ingest/ports.js';
@@ -158,9 +159,11 @@ export class VectorBatchOptimizer {
   /**
    * Loads a source into a sink, adapting batch size and concurrency while it goes. See {@link ingest}. It begins with
    * what the history says of this database, and is recorded there.
+   * @throws VBO_ERR_ARGUMENT for what is no source or no sink, and what {@link ingest} throws
    */
   async ingest(source: Source, sink: Sink, options: IngestOptions = {}): Promise<IngestReport> {
     this.#checkOpen();
+    checkEnds(source, sink);
     const { ingest } = await import('./ingest/ingest.js');
     const { memoryBudgetBytes, seed, logger } = this.#options;
     const prior = this.#learntCost(sink.database, source.dimension);

@@ -6,10 +6,10 @@ import { type Clock, systemClock, type WallClock } from '../core/clock.js';
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import { type Logger, silentLogger } from '../core/logger.js';
 import type { BatchExecutionRecord } from '../core/types.js';
-import { checkRecord } from '../model/records.js';
 import { formatDuration } from '../core/units.js';
 import { type Aggregate, aggregateRecords } from '../model/aggregate.js';
 import { findProfile } from '../model/profiles.js';
+import { checkRecord } from '../model/records.js';
 import { Database, failureOf } from './database.js';
 import {
   type ExportReport,

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { VectorBatchError } from '../core/errors.js';
 import type { Id, Payload, Source, SourceChunk } from '../ingest/ports.js';
 import type { RecordColumns } from './record.js';
@@ -78,7 +79,11 @@ export class IterableSource implements Source {
         isOver = result.done === true;
         if (isOver) break;
         rows.add(result.value, position, `Row ${position}`);
-        if (rows.isFull) yield rows.take();
+        if (rows.isFull) {
+          yield rows.take();
+          // Elements that are always there, into a sink that never waits, would leave timers and Ctrl-C no turn.
+          await turn();
+        }
         next = pull(iterator);
       }
       if (!rows.isEmpty) yield rows.take();
@@ -139,6 +144,6 @@ async function isSettledSoon(promise: Promise<unknown>): Promise<boolean> {
   };
   promise.then(settle, settle);
   for (let turn = 0; turn < 4 && !isSettled; turn++) await undefined;
-  if (!isSettled) await new Promise(setImmediate);
+  if (!isSettled) await turn();
   return isSettled;
 }

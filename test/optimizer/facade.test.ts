@@ -66,6 +66,35 @@ describe('the library', () => {
     expect(report).toMatchObject({ items: 5000, acknowledged: 5000, rejected: 0, reconciled: true });
   });
 
+  it('says what is no source and no sink', async () => {
+    await using optimizer = await VectorBatchOptimizer.create({ threads: 0 });
+    const load = (source: unknown, sink: unknown) => optimizer.ingest(source as never, sink as never);
+    const sink = await openSink('null://');
+    const source = await openSource([[1, 2]]);
+    await expect(load([[1, 2]], sink)).rejects.toMatchObject({
+      ...{ code: 'VBO_ERR_ARGUMENT', message: expect.stringContaining('source is an array of 1; expected') },
+    });
+    await expect(load(source, 'null://')).rejects.toMatchObject({
+      ...{ code: 'VBO_ERR_ARGUMENT', message: expect.stringContaining('sink is "null://"; expected') },
+    });
+    await expect(load(source, undefined)).rejects.toMatchObject({ code: 'VBO_ERR_ARGUMENT' });
+    expect(await load(source, sink)).toMatchObject({ acknowledged: 1 });
+  });
+
+  it('lets timers have their turn while vectors that are there go where nothing waits', async () => {
+    await using optimizer = await VectorBatchOptimizer.create({ threads: 0 });
+    const vector = new Float32Array(64).fill(1);
+    function* vectors() {
+      for (let i = 0; i < 500_000; i++) yield vector;
+    }
+    let turns = 0;
+    const timer = setInterval(() => turns++, 10);
+    const startMs = performance.now();
+    await optimizer.ingest(await openSource(vectors()), await openSink('null://'));
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan((performance.now() - startMs) / 100);
+  });
+
   it('refuses work after close, with a code', async () => {
     const optimizer = await VectorBatchOptimizer.create({ threads: 0 });
     await optimizer.close();
