@@ -2,7 +2,8 @@
  * `npx tsx test/server/fuzz.ts [--requests 100000] [--seed 1]`: throws generated requests at a service in a process of its
  * own, on every route that its OpenAPI document lists, in both encodings: right ones, wrong ones, and bytes that are none.
  * Fails on a 5xx other than a deliberate 503, on an answer that is not of the contract's form, on a crash, and on memory
- * that grows by more than a tenth after the warm-up.
+ * that grows by more than a tenth after a warm-up of as many requests: by then every thread has begun and ended a few
+ * times, and what the allocator keeps of them has found its size.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,12 +18,11 @@ import { startService } from './service.js';
 import { tempFolder, writeNpy } from './support.js';
 
 const CONNECTIONS = 16;
-const WARM_UP_SHARE = 0.2;
 const MOST_GROWTH = 0.1;
 /** Longer than a thread stays that has nothing to do. */
 const REST_MS = 40_000;
-/** More than are learnt from without a thread. */
-const LEARNER_RECORDS = 500;
+/** About what a whole fuzzing adds to the history: what the learner's thread takes is then there from the beginning. */
+const LEARNER_RECORDS = 5000;
 /** A megabyte, of which threads pack and decode. */
 const LARGE_ROWS = 4096;
 const LARGE_DIMENSION = 64;
@@ -38,16 +38,17 @@ interface Operation {
 }
 
 export interface FuzzReport {
+  /** Those of the warm-up too. */
   requests: number;
   seconds: number;
   statuses: Record<string, number>;
   /** What must not be; empty if all is well. */
   failures: string[];
-  /** Of the service's process at rest, after the warm-up and at the end. */
-  residentBytes: { warm: number; end: number };
+  /** Of the service's process: at rest after the warm-up, at rest at the end, and the most that it ever had. */
+  residentBytes: { warm: number; end: number; peak: number };
 }
 
-/** @param options.expectSteady compare the memory too, at rest; it needs some ten thousand requests to settle */
+/** @param options.expectSteady compare the memory too, at rest, after a warm-up of as many requests: some ten thousand */
 export async function fuzz(options: {
   requests: number;
   seed: number;
@@ -61,7 +62,8 @@ export async function fuzz(options: {
   failures.push(...(await startThreads(service.url)));
   const operations = operationsOf((await (await fetch(`${service.url}/docs/json`)).json()) as OpenApi);
   const startMs = performance.now();
-  let left = options.requests;
+  const warmUp = options.expectSteady ? options.requests : 0;
+  let left = warmUp + options.requests;
   const worker = async (until: number) => {
     while (left > until && failures.length < 20) {
       left--;
@@ -81,10 +83,11 @@ export async function fuzz(options: {
   };
   const run = (until: number) => Promise.all(Array.from({ length: CONNECTIONS }, () => worker(until)));
   const restMs = options.expectSteady ? REST_MS : 0;
-  await run(Math.floor(options.requests * (1 - WARM_UP_SHARE)));
+  await run(options.requests);
   const warm = await leastResidentBytes(service.pid, restMs);
   await run(0);
   const end = await leastResidentBytes(service.pid, restMs);
+  const peak = bytesOf(service.pid, 'VmHWM');
   if (options.expectSteady && end > warm * (1 + MOST_GROWTH)) {
     failures.push(`memory grew from ${warm} to ${end} bytes after the warm-up`);
   }
@@ -92,7 +95,13 @@ export async function fuzz(options: {
   const code = await service.stop();
   if (code !== 0) failures.push(`the service ended with ${code}`);
   const seconds = (performance.now() - startMs) / 1000;
-  return { requests: options.requests - left, seconds, statuses, failures, residentBytes: { warm, end } };
+  return {
+    requests: warmUp + options.requests - left,
+    seconds,
+    statuses,
+    failures,
+    residentBytes: { warm, end, peak },
+  };
 }
 
 /**
@@ -252,10 +261,14 @@ async function leastResidentBytes(pid: number, ms: number): Promise<number> {
   const untilMs = performance.now() + ms;
   do {
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    least = Math.min(least, 1024 * Number(kilobytes));
+    least = Math.min(least, bytesOf(pid, 'VmRSS'));
   } while (performance.now() < untilMs);
   return least;
+}
+
+function bytesOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return 1024 * Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
