@@ -45,8 +45,20 @@ function checkKey(key: unknown): string {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
+/** Are there so few opening brackets that no nesting of them is too deep? So it is with nearly every body. */
+function hasFewBrackets(text: string): boolean {
+  let count = 0;
+  for (const bracket of ['{', '[']) {
+    for (let i = text.indexOf(bracket); i >= 0; i = text.indexOf(bracket, i + 1)) {
+      if (++count > MAX_DEPTH) return false;
+    }
+  }
+  return true;
+}
+
 /** Counts brackets outside of strings: the parser itself would take a million of them. */
 function checkDepth(text: string): void {
+  if (hasFewBrackets(text)) return;
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

@@ -82,11 +82,15 @@ export async function fuzz(options: {
     }
   };
   const run = (until: number) => Promise.all(Array.from({ length: CONNECTIONS }, () => worker(until)));
-  const restMs = options.expectSteady ? REST_MS : 0;
+  const residentAtRest = async () => {
+    // The records of a run that ends are learnt from.
+    await endRuns(service.url);
+    return leastResidentBytes(service.pid, options.expectSteady ? REST_MS : 0);
+  };
   await run(options.requests);
-  const warm = await leastResidentBytes(service.pid, restMs);
+  const warm = await residentAtRest();
   await run(0);
-  const end = await leastResidentBytes(service.pid, restMs);
+  const end = await residentAtRest();
   const peak = bytesOf(service.pid, 'VmHWM');
   if (options.expectSteady && end > warm * (1 + MOST_GROWTH)) {
     failures.push(`memory grew from ${warm} to ${end} bytes after the warm-up`);
@@ -131,6 +135,17 @@ async function startThreads(url: string): Promise<string[]> {
     return response.status === 200 ? [] : [`the first ${path} of ${type} is answered by ${response.status}`];
   });
   return (await Promise.all(answers)).flat();
+}
+
+async function endRuns(url: string): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`${url}/api/v1/runs`);
+    const { runs } = (await answer.json()) as { runs: { id: string; state: string }[] };
+    const running = runs.filter(({ state }) => state === 'running');
+    if (running.length === 0) return;
+    for (const { id } of running) await fetch(`${url}/api/v1/runs/${id}`, { method: 'DELETE' });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 interface OpenApi {

@@ -1,6 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import helmet, { type HelmetOptions } from 'helmet';
 
+/** The service speaks HTTP, over which nothing may be said of HTTPS (RFC 6797, section 7.2); whoever ends TLS says it. */
+const PLAIN_HTTP = { strictTransportSecurity: false } as const;
+
 /** A page computes in WebAssembly, in a worker, and loads nothing from elsewhere. */
 const PAGE: HelmetOptions = {
   contentSecurityPolicy: {
@@ -20,6 +23,7 @@ const PAGE: HelmetOptions = {
     },
   },
   referrerPolicy: { policy: 'no-referrer' },
+  ...PLAIN_HTTP,
 };
 
 /** Of data nothing may be run, framed or guessed at; what concerns pages alone is left out. */
@@ -31,6 +35,7 @@ const DATA: HelmetOptions = {
   crossOriginOpenerPolicy: false,
   originAgentCluster: false,
   referrerPolicy: false,
+  ...PLAIN_HTTP,
   xDnsPrefetchControl: false,
   xDownloadOptions: false,
   xFrameOptions: false,
