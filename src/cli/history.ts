@@ -89,7 +89,7 @@ function settingText(setting: Aggregate): string {
     `${batchSize} x ${concurrency}`.padStart(12),
     ...(count > 0 ? [`${formatCount(vectorsPerSecond).padStart(10)} vectors/s`] : []),
     ...(count > 1 ? [`+-${(100 * spread).toFixed(0)} % over ${count} records`] : []),
-    ...(setting.unmeasured > 0 ? [`${setting.unmeasured} never all in flight`] : []),
+    ...(setting.unmeasured > 0 ? [`${setting.unmeasured} measured nothing`] : []),
     ...(failures.count > 0 ? [`${failures.count} failed: ${failures.lastError}`] : []),
     // Size classes are powers of four.
     ...(setting.sizeClass >= 0 ? [`in a collection of about ${formatCount(4 ** setting.sizeClass)}`] : []),

@@ -65,6 +65,7 @@ export class DQNAgent {
     const parameters = Float64Array.from({ length: count }, (_, k) =>
       view.getFloat32(HEADER_BYTES + 4 * k, true),
     );
+    if (!parameters.every(Number.isFinite)) refuse('it has weights that are no numbers; train it again');
     return new DQNAgent(new Network(LAYERS, parameters));
   }
 }

@@ -1,7 +1,7 @@
 import { median, quantile } from '../core/statistics.js';
 import type { BatchExecutionRecord, Setting } from '../core/types.js';
 import { fitCostModel } from '../model/fit.js';
-import { toSample } from '../model/records.js';
+import { rateOf, toSample } from '../model/records.js';
 import type { Scenario } from './scenario.js';
 
 /** Standard deviation of the smoothing kernel, in doublings of either axis: the one of the contract's scoring. */
@@ -38,11 +38,11 @@ export function replay(records: readonly BatchExecutionRecord[], name: string, r
     const sample = toSample(record);
     return 'unmeasured' in sample ? [] : [{ ...sample, atMs: record.ts ?? 0 }];
   });
-  const cells: Cell[] = samples.map(({ batchSize, concurrency, latencyMs, atMs }) => ({
-    ...{ batchSize, concurrency, atMs },
-    x: Math.log2(batchSize),
-    y: Math.log2(concurrency),
-    logRate: Math.log((1000 * batchSize * concurrency) / latencyMs),
+  const cells: Cell[] = samples.map((sample) => ({
+    ...{ batchSize: sample.batchSize, concurrency: sample.concurrency, atMs: sample.atMs },
+    x: Math.log2(sample.batchSize),
+    y: Math.log2(sample.concurrency),
+    logRate: Math.log(rateOf(sample)),
   }));
   const clampTo = (value: number, values: number[]) =>
     Math.min(Math.max(...values), Math.max(Math.min(...values), value));
@@ -109,7 +109,8 @@ function jitterOf(records: readonly BatchExecutionRecord[]): number {
   const alone = measured.filter(({ concurrency }) => concurrency === 1);
   const jitters = (alone.length > 0 ? alone : measured)
     .map((record) => (record.batch_p95_ms ?? 0) / (record.batch_p50_ms ?? 1))
-    .filter((ratio) => ratio > 1)
+    // A median of 0 ms is a clock that was too coarse.
+    .filter((ratio) => ratio > 1 && ratio < Number.POSITIVE_INFINITY)
     .map((ratio) => (ratio - 1) / (2 + 0.307 * ratio));
   return jitters.length === 0 ? 0 : Math.min(MOST_JITTER, quantile(jitters, 0.5));
 }

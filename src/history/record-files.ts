@@ -32,7 +32,7 @@ export interface ImportReport {
   readonly refusedCount: number;
   /** The first thousand of them. */
   readonly refused: readonly RefusedRecord[];
-  /** Kept, but nothing of a database's speed is learnt from them: failures, which tell of limits, and what was never all in flight. */
+  /** Kept, but nothing of a database's speed is learnt from them: failures, which tell of limits, and what `toSample` takes for no measurement. */
   readonly skippedCount: number;
   /** The first thousand of them. */
   readonly skipped: readonly RefusedRecord[];

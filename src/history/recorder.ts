@@ -2,6 +2,7 @@ import type { WallClock } from '../core/clock.js';
 import { toVectorBatchError, type VectorBatchError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { BatchExecutionRecord } from '../core/types.js';
+import { checkRecord } from '../model/records.js';
 import type { History } from './history.js';
 
 /** What is kept for a history that is locked; then the newest are lost. */
@@ -25,10 +26,18 @@ export class Recorder {
     this.#logger = logger;
   }
 
-  /** The record gets the present as its time. */
+  /** The record gets the present as its time. One that cannot be kept is left out, so that it keeps no other from the file. */
   record(record: BatchExecutionRecord): void {
     if (this.#history.isReadOnly || this.#pending.length >= MOST_PENDING) return;
-    this.#pending.push({ ...record, ts: this.#clock.unixMs() });
+    try {
+      this.#pending.push({ ...checkRecord(record, 'record'), ts: this.#clock.unixMs() });
+    } catch (error) {
+      this.#logger.warn(
+        { path: this.#history.path },
+        `A measurement is not recorded: ${(error as Error).message}`,
+      );
+      return;
+    }
     // After a failure the next flush tries again; a load does not wait for a lock over and over.
     if (!this.#failure) this.#write();
   }

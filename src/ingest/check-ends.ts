@@ -18,7 +18,9 @@ export function checkEnds(source: unknown, sink: unknown): void {
 }
 
 function refuse(argument: string, value: unknown, expected: string): never {
-  throw new VectorBatchError('VBO_ERR_ARGUMENT', `${argument} is ${describe(value)}; expected ${expected}.`, {
+  // A URL may hold a password.
+  const kind = typeof value === 'string' ? 'text' : describe(value);
+  throw new VectorBatchError('VBO_ERR_ARGUMENT', `${argument} is ${kind}; expected ${expected}.`, {
     details: { argument },
   });
 }

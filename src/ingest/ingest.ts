@@ -208,7 +208,9 @@ class Load {
         ...{ database: this.#sink.database, dimension },
         onRecord: callback('onRecord', onRecord, (error) => this.#fail(error)),
         bytesPerVector: this.#sink.bytesPerVector(dimension),
-        collectionRows: () => (stored === undefined ? undefined : stored + this.#tally.acknowledged),
+        // A sink of somebody's own may say anything.
+        collectionRows: () =>
+          Number.isSafeInteger(stored) && stored! >= 0 ? stored! + this.#tally.acknowledged : undefined,
         peakRssBytes: () => this.#rss.peakBytes(),
       })
     );

@@ -7,6 +7,7 @@ import type { Scenario } from '../control/scenario.js';
 import { ACTIONS } from '../control/steered.js';
 import { Random } from '../core/random.js';
 import type { BatchExecutionRecord } from '../core/types.js';
+import { rateOf, toSample } from '../model/records.js';
 import { Adam } from './dqn-adam.js';
 import { ReplayMemory, type Transition } from './dqn-memory.js';
 
@@ -48,6 +49,8 @@ const EXPLORATION = [1, 0.05] as const;
 /** Fine-tuning begins with this much exploration. */
 const CAREFUL = 0.2;
 const REPLAYED_SECONDS = 60;
+/** Vectors per second: no database takes more, and simulating one that does would not end. */
+const MOST_RATE = 1e7;
 
 /**
  * Trains a deep Q-network in the simulator: double DQN (van Hasselt et al. 2016), uniform experience replay, a
@@ -134,8 +137,12 @@ function scenarioSource(
     pairs.set(name, [...(pairs.get(name) ?? []), record]);
   }
   const replays = [...pairs].flatMap(([name, own]) => {
-    const best = Math.max(0, ...own.map(({ success, throughput_vps }) => (success && throughput_vps) || 0));
-    return best > 0 ? [replay(own, name, Math.ceil(best * REPLAYED_SECONDS))] : [];
+    const rates = own.flatMap((record) => {
+      const sample = toSample(record);
+      return 'unmeasured' in sample ? [] : [rateOf(sample)];
+    });
+    const best = rates.reduce((a, b) => Math.max(a, b), 0);
+    return best > 0 && best <= MOST_RATE ? [replay(own, name, Math.ceil(best * REPLAYED_SECONDS))] : [];
   });
   return () => {
     if (scenarios.length > 0) return scenarios[random.integer(scenarios.length)]!;

@@ -38,6 +38,8 @@ export class Learner {
   /** Under way or waiting. */
   #tasks = 0;
   #idle: NodeJS.Timeout | undefined;
+  /** Settles when the last worker that was sent away has ended. */
+  #dismissed: Promise<unknown> | undefined;
   #isClosed = false;
 
   /** @param options.idleMs how long a worker with nothing to do stays */
@@ -143,7 +145,8 @@ export class Learner {
   async #dismiss(): Promise<void> {
     const employed = this.#employed;
     this.#employed = undefined;
-    await employed?.worker.terminate();
+    this.#dismissed = employed?.worker.terminate() ?? this.#dismissed;
+    await this.#dismissed;
   }
 }
 

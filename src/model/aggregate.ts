@@ -1,6 +1,7 @@
 import { median } from '../core/statistics.js';
 import type { BatchExecutionRecord } from '../core/types.js';
-import { toSample } from './records.js';
+import type { LatencySample } from './fit.js';
+import { rateOf, toSample } from './records.js';
 
 /** All that was measured of one setting of one database, in one row. */
 export interface Aggregate {
@@ -36,7 +37,7 @@ export interface Aggregate {
   readonly outliers: readonly number[];
   /** Records that failed: no slowness, but news of a limit. */
   readonly failures: { readonly count: number; readonly lastError: string };
-  /** Records with more in flight than items: never measured. */
+  /** Records of successes that measured nothing: see `toSample`. */
   readonly unmeasured: number;
   /** Of the newest record, Unix ms; 0 where none says. */
   readonly newestTs: number;
@@ -80,6 +81,32 @@ export function aggregateRecords(records: Iterable<BatchExecutionRecord>): Aggre
   return [...cells.values()].map(sum);
 }
 
+/** So many settings of a pair are told apart: fits take time with their square. */
+const MOST_SETTINGS = 512;
+
+/**
+ * The measurements of a pair. Of very many settings, as months of adaptive loads leave them, those nearest to the same half
+ * octaves become one.
+ * @param records that measured something
+ */
+export function withFewSettings(records: readonly BatchExecutionRecord[]): readonly BatchExecutionRecord[] {
+  const settings = new Set(records.map(({ batch_size, concurrency }) => `${batch_size} ${concurrency}`));
+  if (settings.size <= MOST_SETTINGS) return records;
+  return records.map((record) => {
+    // The rate is what was measured; how many items there were says nothing of another setting.
+    const { item_count: _, ...rest } = record;
+    const { batch_size, concurrency } = record;
+    return {
+      ...rest,
+      batch_size: nearHalfOctave(batch_size),
+      concurrency: nearHalfOctave(concurrency),
+      throughput_vps: rateOf(toSample(record) as LatencySample),
+    };
+  });
+}
+
+const nearHalfOctave = (value: number): number => Math.round(2 ** (Math.round(2 * Math.log2(value)) / 2));
+
 function cellOf(cells: Map<string, Cell>, record: BatchExecutionRecord): Cell {
   const rows = record.collection_rows;
   const sizeClass = typeof rows === 'number' && rows >= 1 ? Math.round(Math.log2(rows) / 2) : -1;
@@ -117,7 +144,7 @@ function add(cell: Cell, record: BatchExecutionRecord, place: number): void {
     cell.unmeasured++;
     return;
   }
-  cell.logRates.push(Math.log((1000 * sample.batchSize * sample.concurrency) / sample.latencyMs));
+  cell.logRates.push(Math.log(rateOf(sample)));
   cell.places.push(place);
   keep(cell.p50, record.batch_p50_ms);
   keep(cell.p95, record.batch_p95_ms);

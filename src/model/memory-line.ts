@@ -13,6 +13,8 @@ export interface MemoryLine {
 
 /** Cells that a line can be laid through. */
 const FEWEST_CELLS = 6;
+/** Of more, as many are looked at: the slopes are of every two. */
+const MOST_CELLS = 512;
 
 export const peakOnLine = ({ baseMb, mbPerVector }: MemoryLine, inFlight: number): number =>
   baseMb + mbPerVector * inFlight;
@@ -22,9 +24,11 @@ export const peakOnLine = ({ baseMb, mbPerVector }: MemoryLine, inFlight: number
  * cannot bend; undefined where memory does not grow with what is in flight, or too little was measured.
  */
 export function memoryLine(cells: readonly Aggregate[]): MemoryLine | undefined {
-  const points = cells.flatMap(({ batchSize, concurrency, peakRssMb }) =>
+  const measured = cells.flatMap(({ batchSize, concurrency, peakRssMb }) =>
     peakRssMb === null ? [] : [{ x: batchSize * concurrency, y: peakRssMb }],
   );
+  const step = Math.ceil(measured.length / MOST_CELLS);
+  const points = measured.filter((_, k) => k % step === 0);
   if (points.length < FEWEST_CELLS) return undefined;
   const slopes = points.flatMap((a, i) =>
     points.slice(i + 1).flatMap((b) => (a.x === b.x ? [] : [(b.y - a.y) / (b.x - a.x)])),

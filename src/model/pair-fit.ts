@@ -10,7 +10,7 @@ import { sampleOf } from './measured-cells.js';
 import { worthwhileMemoryLine } from './memory-line.js';
 import type { FitState } from './model-state.js';
 import type { DatabaseProfile } from './profile.js';
-import { toSample } from './records.js';
+import { rateOf, toSample } from './records.js';
 import { relevanceAmong, weighByRate } from './weights.js';
 
 /** Predicts log(rate) of a setting. */
@@ -64,7 +64,7 @@ export function fitPair(
   const errors = records.map((record) => {
     const sample = toSample(record) as LatencySample;
     if (record.batch_p95_ms) tails.push(record.batch_p95_ms / sample.latencyMs);
-    const measured = (1000 * sample.batchSize * sample.concurrency) / sample.latencyMs;
+    const measured = rateOf(sample);
     const predicted = vectorsPerSecond(model, sample) / slowdown(record.collection_rows);
     return Math.abs((predicted * correctionAt(correction, sample)) / measured - 1);
   });

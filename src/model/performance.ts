@@ -1,5 +1,6 @@
 import { toVectorBatchError, VectorBatchError } from '../core/errors.js';
 import type { BatchExecutionRecord } from '../core/types.js';
+import { withFewSettings } from './aggregate.js';
 import { type Confidence, confidenceOf } from './confidence.js';
 import type { CostModel } from './cost.js';
 import { slowdownAt, slower } from './drift.js';
@@ -233,16 +234,15 @@ export class PerformanceModel {
     records: readonly BatchExecutionRecord[],
     trainForest: ForestTrainer | undefined,
   ): DatabaseFit {
+    const told = withFewSettings(records);
     const fit: DatabaseFit = {
       database: profile.name,
-      ...fitPair(profile, dimension, records, trainForest),
+      ...fitPair(profile, dimension, told, trainForest),
     };
     const known = this.#known(profile.name);
-    const cells = scorePair(profile.name, records)?.cells.map(
-      ({ batchSize, concurrency, count, logRate }) => ({
-        ...{ batchSize, concurrency, count, logRate },
-      }),
-    );
+    const cells = scorePair(profile.name, told)?.cells.map(({ batchSize, concurrency, count, logRate }) => ({
+      ...{ batchSize, concurrency, count, logRate },
+    }));
     known.fits.set(dimension, { ...fit, ...(cells ? { cells } : {}) });
     const rows = records.reduce((max, record) => Math.max(max, record.batch_size), 0);
     known.lessons = afterSuccess(known.lessons, profile, dimension, rows);

@@ -70,13 +70,28 @@ function precedentOf({ subject, cells }: MeasuredPair, seed: number): Precedent 
   return precedent;
 }
 
+/** So many cells are told apart: a belief takes time with the cube of its observations. */
+const MOST_OBSERVATIONS = 256;
+
 /** Measured cells as observations of the surface, each averaged with its neighbours. */
 export const observationsOf = (cells: readonly MeasuredCell[]): Observation[] =>
-  cells.map(({ batchSize, concurrency, count }) => ({
+  placesOf(cells).map(({ batchSize, concurrency, count }) => ({
     setting: { batchSize, concurrency },
     logRate: kernelAverage(cells, { batchSize, concurrency }),
     variance: RECORD_DEVIATION ** 2 / count + PASS_VARIANCE,
   }));
+
+/** Where was measured, and how often: of very many cells, those about a node of the lattice count as one. */
+function placesOf(cells: readonly MeasuredCell[]): readonly (Setting & { readonly count: number })[] {
+  if (cells.length <= MOST_OBSERVATIONS) return cells;
+  const counts = new Map<number, number>();
+  for (const cell of cells) {
+    const { nodes, weights } = placeOf(cell);
+    const nearest = nodes[weights.indexOf(Math.max(...weights))]!;
+    counts.set(nearest, (counts.get(nearest) ?? 0) + cell.count);
+  }
+  return [...counts].map(([node, count]) => ({ ...settingAt(node), count }));
+}
 
 /** Measures one database step by step: asks for a setting, is told its rate, and names the best at any time. */
 export class Survey {

@@ -6,7 +6,7 @@ import type { LatencySample } from './fit.js';
 
 const MEASURES = [
   ...['execution_time_ms', 'throughput_vps', 'batch_p50_ms', 'batch_p95_ms'],
-  ...['bytes_per_vector', 'peak_rss_mb', 'collection_rows', 'ts'],
+  ...['bytes_per_vector', 'peak_rss_mb', 'ts'],
 ];
 
 /**
@@ -40,7 +40,7 @@ export function checkRecord(value: unknown, name: string): BatchExecutionRecord 
   count('vector_dimension', MAX_DIMENSION);
   count('batch_size', MAX_BATCH_SIZE);
   count('concurrency', MAX_CONCURRENCY);
-  optional('item_count', { max: MAX_ITEMS, integer: true });
+  for (const field of ['item_count', 'collection_rows']) optional(field, { max: MAX_ITEMS, integer: true });
   for (const field of MEASURES) optional(field, { max: Number.MAX_SAFE_INTEGER });
   for (const field of ['deployment', 'error']) {
     const text = record[field];
@@ -89,6 +89,10 @@ export function toSample(record: BatchExecutionRecord): LatencySample | { unmeas
   }
   return { batchSize, concurrency, latencyMs };
 }
+
+/** Vectors per second of a measurement: Little's law the other way round. */
+export const rateOf = ({ batchSize, concurrency, latencyMs }: LatencySample): number =>
+  (1000 * batchSize * concurrency) / latencyMs;
 
 /** What a failed request says about its size. */
 export type SizeLesson = 'bytes' | 'rows' | 'overload' | 'unknown';

@@ -44,6 +44,7 @@ export function afterFailure(
   const { batch_size: rows, vector_dimension: dimension } = record;
   if (lesson === 'overload' || rows === 1) return lessons;
   if (lesson === 'bytes') {
+    if (reached.requestBytes >= requestBytes(profile, dimension, rows)) return lessons;
     const maxRequestBytes = requestBytes(profile, dimension, rows - 1);
     return { reached, limits: tighter(limits, { maxRequestBytes }) };
   }

@@ -143,7 +143,7 @@ async function isSettledSoon(promise: Promise<unknown>): Promise<boolean> {
     isSettled = true;
   };
   promise.then(settle, settle);
-  for (let turn = 0; turn < 4 && !isSettled; turn++) await undefined;
+  for (let tick = 0; tick < 4 && !isSettled; tick++) await undefined;
   if (!isSettled) await turn();
   return isSettled;
 }

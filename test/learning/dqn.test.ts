@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { DQNAgent } from '../../src/control/dqn-agent.js';
+import { DQNAgent, LAYERS } from '../../src/control/dqn-agent.js';
 import { BatchEnvironment } from '../../src/control/environment.js';
+import { Network } from '../../src/control/network.js';
 import { randomScenario } from '../../src/control/random-scenario.js';
 import type { Scenario } from '../../src/control/scenario.js';
 import { ACTIONS, STATE } from '../../src/control/steered.js';
@@ -53,6 +54,20 @@ describe('training a deep Q-network', () => {
     expect(rewardOf(tuned)).toBeGreaterThan(-0.3);
   });
 
+  it('learns numbers from records that measured nothing, or with a clock that is too coarse', () => {
+    const records = [16, 64, 256, 1024].flatMap((batch_size) => {
+      const record = { vector_dimension: 128, batch_size, concurrency: 1, success: true };
+      return [
+        { ...record, database_type: 'lancedb', item_count: 1, throughput_vps: 5000 },
+        { ...record, database_type: 'chroma', throughput_vps: 9e15 },
+        { ...record, database_type: 'sqlite', throughput_vps: 1e12 },
+        { ...record, database_type: 'qdrant', throughput_vps: 5000 },
+      ].map((one) => ({ ...one, batches: 50, batch_p50_ms: 0, batch_p95_ms: 1 }));
+    });
+    const trained = trainDqn({ seed: 3, steps: 1200, records });
+    expect(trained.network.parameters.every(Number.isFinite)).toBe(true);
+  });
+
   it('tells of its progress', () => {
     const steps: number[] = [];
     trainDqn({ steps: 1000, scenarios: [BATCH_MATTERS], onProgress: ({ step }) => steps.push(step) });
@@ -63,6 +78,14 @@ describe('training a deep Q-network', () => {
 
 describe('a saved agent', () => {
   const agent = trainDqn({ seed: 9, steps: 800 });
+
+  it('is refused with weights that are no numbers', () => {
+    const parameters = Float64Array.from(agent.network.parameters).fill(Number.NaN, 7, 8);
+    const saved = new DQNAgent(new Network(LAYERS, parameters)).save();
+    expect(() => DQNAgent.load(saved)).toThrow(
+      expect.objectContaining({ code: 'VBO_ERR_AGENT', message: expect.stringContaining('no numbers') }),
+    );
+  });
 
   it('decides the same after it was loaded', () => {
     const loaded = DQNAgent.load(agent.save());

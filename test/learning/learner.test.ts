@@ -49,6 +49,13 @@ describe('the learner', () => {
     expect(learner.worker).toBe(worker);
     await ended;
     expect(learner.worker).toBeUndefined();
+    const third = learner.run('fitRecords', base, { pages });
+    await third;
+    // Begins when the worker is about to be sent away, and when it just was.
+    for (const pauseMs of [90, 100, 101, 110]) {
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await learner.run('fitRecords', base, { pages });
+    }
     expect((await learner.run('fitRecords', base, { pages })).report.used).toBeGreaterThan(100);
     expect(learner.worker).not.toBe(worker);
     expect(logger.warnings).toEqual([]);
@@ -121,6 +128,18 @@ describe('the learner', () => {
       expect(one).toMatchObject({ status: 'rejected', reason: { code: 'VBO_ERR_CLOSED' } });
     }
     await expect(learner.run('fitRecords', base)).rejects.toMatchObject({ code: 'VBO_ERR_CLOSED' });
+  });
+
+  it('is not closed before a worker has ended that it sent away', async () => {
+    learner = new Learner({ logger, idleMs: 1 });
+    await learner.run('fitRecords', base, { pages });
+    let isAlive = true;
+    learner.worker!.once('exit', () => {
+      isAlive = false;
+    });
+    while (learner.worker) await new Promise((resolve) => setTimeout(resolve, 1));
+    await learner.close();
+    expect(isAlive).toBe(false);
   });
 
   it('keeps no process alive that forgot to close it', () => {

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { BatchExecutionRecord } from '../../src/core/types.js';
+import { Kernels } from '../../src/kernels/kernels.js';
+import { vectorsPerSecond } from '../../src/model/cost.js';
 import { PerformanceModel } from '../../src/model/performance.js';
 import { requestBytes } from '../../src/model/profile.js';
 import { profileOf } from '../../src/model/profiles.js';
+import { forestTrainer } from '../../src/model/residual-forest.js';
 import { loadSweeps } from './sweeps.js';
 
 const sweeps = loadSweeps();
@@ -134,6 +137,30 @@ describe('PerformanceModel', () => {
       expect(() => model.load(damaged)).toThrow(expect.objectContaining({ code: 'VBO_ERR_MODEL' }));
     }
     expect(model.predict(lancedb, 128)).toEqual(before);
+  });
+
+  it('learns the law of very many settings, one of which each was measured once', () => {
+    const law = { fixedMs: 8, perVectorMs: 0.05, superLinearMs: 0, sigma: 0.2, kappa: 0.02 };
+    const records = Array.from({ length: 5000 }, (_, i) => {
+      const setting = { batchSize: 1 + i, concurrency: 1 + (i % 13) };
+      return {
+        ...{ database_type: 'qdrant', vector_dimension: 768, success: true },
+        ...{ batch_size: setting.batchSize, concurrency: setting.concurrency, item_count: 1e6 },
+        ...{ throughput_vps: vectorsPerSecond(law, setting), peak_rss_mb: 100 + (i % 97) },
+      };
+    });
+    const model = new PerformanceModel();
+    const [fit] = model.train(records, forestTrainer(Kernels.shared())).databases;
+    expect(fit).toMatchObject({ records: 5000 });
+    expect(fit!.settings).toBeLessThan(300);
+    for (const setting of [
+      { batchSize: 50, concurrency: 2 },
+      { batchSize: 1000, concurrency: 4 },
+    ]) {
+      const expected = vectorsPerSecond(law, setting);
+      expect(vectorsPerSecond(model.predict(qdrant, 768).cost, setting) / expected).toBeCloseTo(1, 1);
+    }
+    expect(model.sharesOfBest('qdrant', 768)!.every(Number.isFinite)).toBe(true);
   });
 
   it('sums up and learns 100,000 records in a small model', () => {

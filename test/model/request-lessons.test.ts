@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { BatchExecutionRecord } from '../../src/core/types.js';
 import { PerformanceModel } from '../../src/model/performance.js';
+import { requestBytes } from '../../src/model/profile.js';
 import { profileOf } from '../../src/model/profiles.js';
 import { limitsOf } from '../../src/model/request-lessons.js';
 
@@ -28,4 +29,14 @@ it('are the limits that a model has which is trained with the same records', () 
     }),
     { seed: 5, numRuns: 200 },
   );
+});
+
+it('a request that is too large for another reason does not contradict larger ones that were taken', () => {
+  const qdrant = profileOf('qdrant');
+  const taken = { database_type: 'qdrant', vector_dimension: 768, batch_size: 2048, concurrency: 1 };
+  const limits = limitsOf(qdrant, [
+    { ...taken, throughput_vps: 5000, success: true },
+    { ...taken, vector_dimension: 16, batch_size: 2, success: false, error: '413 payload too large' },
+  ]);
+  expect(limits.maxRequestBytes ?? Infinity).toBeGreaterThanOrEqual(requestBytes(qdrant, 768, 2048));
 });

@@ -137,8 +137,10 @@ async function startThreads(url: string): Promise<string[]> {
   return (await Promise.all(answers)).flat();
 }
 
+/** @throws if one does not end within a minute */
 async function endRuns(url: string): Promise<void> {
-  for (;;) {
+  const untilMs = performance.now() + 60_000;
+  while (performance.now() < untilMs) {
     const answer = await fetch(`${url}/api/v1/runs`);
     const { runs } = (await answer.json()) as { runs: { id: string; state: string }[] };
     const running = runs.filter(({ state }) => state === 'running');
@@ -146,6 +148,7 @@ async function endRuns(url: string): Promise<void> {
     for (const { id } of running) await fetch(`${url}/api/v1/runs/${id}`, { method: 'DELETE' });
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+  throw new Error('A run does not end that was cancelled.');
 }
 
 interface OpenApi {

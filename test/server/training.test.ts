@@ -63,6 +63,14 @@ describe('what the service learns', () => {
     });
   });
 
+  it('gives back what it would not take: a record of a load with a long message', async () => {
+    const error = 'x'.repeat(20_000);
+    await optimizer.history!.append([{ ...records[0]!, success: false, error, vector_dimension: 9 }]);
+    const answer = await app.inject({ url: '/api/v1/history?vector_dimension=9' });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject({ total: 1, records: [{ error }] });
+  });
+
   it.each([
     ['a record without success', { records: [{ ...records[0], success: undefined }] }, 'records[0].success'],
     ['a batch of half a vector', { records: [{ ...records[0], batch_size: 0.5 }] }, 'records[0].batch_size'],

@@ -5,6 +5,8 @@ const Measure = Type.Optional(
   Type.Union([Type.Number({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.Null()]),
 );
 
+const Count = Type.Optional(Type.Union([Type.Integer({ minimum: 0, maximum: 1e13 }), Type.Null()]));
+
 /** A record as examples show it. */
 export const RECORD_EXAMPLE = {
   database_type: 'qdrant',
@@ -26,14 +28,14 @@ export const ExecutionRecord = Type.Object(
     vector_dimension: Dimension,
     batch_size: BatchSize,
     concurrency: Concurrency,
-    item_count: Type.Optional(Type.Union([Type.Integer({ minimum: 0, maximum: 1e13 }), Type.Null()])),
+    item_count: Count,
     bytes_per_vector: Measure,
     execution_time_ms: Measure,
     throughput_vps: Measure,
     batch_p50_ms: Measure,
     batch_p95_ms: Measure,
     peak_rss_mb: Measure,
-    collection_rows: Measure,
+    collection_rows: Count,
     success: Type.Boolean(),
     error: Type.Optional(Type.Union([Type.String({ maxLength: 10_000 }), Type.Null()])),
     ts: Type.Optional(Type.Number({ minimum: 0, maximum: 1e15, description: 'Unix time, ms' })),
