@@ -92,7 +92,7 @@ const MOST_SETTINGS = 512;
 export function withFewSettings(records: readonly BatchExecutionRecord[]): readonly BatchExecutionRecord[] {
   const settings = new Set(records.map(({ batch_size, concurrency }) => `${batch_size} ${concurrency}`));
   if (settings.size <= MOST_SETTINGS) return records;
-  return records.map((record) => {
+  const few = records.map((record) => {
     // The rate is what was measured; how many items there were says nothing of another setting.
     const { item_count: _, ...rest } = record;
     const { batch_size, concurrency } = record;
@@ -103,6 +103,9 @@ export function withFewSettings(records: readonly BatchExecutionRecord[]): reado
       throughput_vps: rateOf(toSample(record) as LatencySample),
     };
   });
+  // At the edge of what is believed of a request's time, another size of it may lie beyond.
+  const believed = few.filter((record) => !('unmeasured' in toSample(record)));
+  return believed.length > 0 ? believed : records;
 }
 
 const nearHalfOctave = (value: number): number => Math.round(2 ** (Math.round(2 * Math.log2(value)) / 2));
