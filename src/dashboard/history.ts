@@ -154,18 +154,19 @@ const percent = (error: number | undefined): string =>
   error === undefined ? '' : `${Math.round(100 * error)} %`;
 
 function recordTable(records: readonly BatchExecutionRecord[]): HTMLElement {
+  // What fits a phone comes first; the rest is scrolled to.
   const cells = records.map((record) => [
-    record.ts === undefined ? '' : formatMoment(record.ts),
     record.database_type,
     formatCount(record.vector_dimension),
     `${formatCount(record.batch_size)} × ${record.concurrency}`,
     record.throughput_vps ? formatCount(record.throughput_vps) : '',
     record.batch_p50_ms ? formatMs(record.batch_p50_ms) : '',
+    record.ts === undefined ? '' : formatMoment(record.ts),
     record.success ? 'stored' : (record.error ?? 'failed'),
   ]);
   return table(
     'The newest records',
-    ['When', 'Database', 'Dimension', 'Setting', 'Vectors/s', 'Median latency', 'Outcome'],
+    ['Database', 'Dimension', 'Setting', 'Vectors/s', 'Median latency', 'When', 'Outcome'],
     cells,
   );
 }
