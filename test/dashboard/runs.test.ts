@@ -163,6 +163,8 @@ describe.skipIf(!hasChromium)('a service with a key', () => {
     await page.waitForSelector('#sign-in[open]');
     await page.click('#sign-in button[value="cancel"]');
     await page.waitForFunction(() => document.getElementById('explanation')?.textContent?.includes('qdrant'));
+    // The dialog tells that it was closed a moment after it has.
+    await page.waitForSelector('#key', { state: 'visible' });
     expect(await page.textContent('#key')).toBe('Enter key');
     expect(await page.isVisible('#api')).toBe(false);
     await page.close();
