@@ -49,8 +49,7 @@ describe('the learner', () => {
     expect(learner.worker).toBe(worker);
     await ended;
     expect(learner.worker).toBeUndefined();
-    const third = learner.run('fitRecords', base, { pages });
-    await third;
+    await learner.run('fitRecords', base, { pages });
     // Begins when the worker is about to be sent away, and when it just was.
     for (const pauseMs of [90, 100, 101, 110]) {
       await new Promise((resolve) => setTimeout(resolve, pauseMs));

@@ -139,7 +139,7 @@ describe('PerformanceModel', () => {
     expect(model.predict(lancedb, 128)).toEqual(before);
   });
 
-  it('learns the law of very many settings, one of which each was measured once', () => {
+  it('learns the law of very many settings, each of which was measured once', () => {
     const law = { fixedMs: 8, perVectorMs: 0.05, superLinearMs: 0, sigma: 0.2, kappa: 0.02 };
     const records = Array.from({ length: 5000 }, (_, i) => {
       const setting = { batchSize: 1 + i, concurrency: 1 + (i % 13) };

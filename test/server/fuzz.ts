@@ -21,7 +21,7 @@ const CONNECTIONS = 16;
 const MOST_GROWTH = 0.1;
 /** Twice as long as a thread stays that has nothing to do. */
 const REST_MS = 60_000;
-/** About what a whole fuzzing adds to the history: what the learner's thread takes is then there from the beginning. */
+/** About what a whole fuzzing adds to the history: what the learner's thread leaves to the allocator is then there from the beginning. */
 const LEARNER_RECORDS = 5000;
 /** A megabyte, of which threads pack and decode. */
 const LARGE_ROWS = 4096;

@@ -1,11 +1,12 @@
 import { type Static, Type } from 'typebox';
+import { MAX_ITEMS } from '../../core/limits.js';
 import { BatchSize, Concurrency, DatabaseName, Dimension } from './common.js';
 
 const Measure = Type.Optional(
   Type.Union([Type.Number({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.Null()]),
 );
 
-const Count = Type.Optional(Type.Union([Type.Integer({ minimum: 0, maximum: 1e13 }), Type.Null()]));
+const Count = Type.Optional(Type.Union([Type.Integer({ minimum: 0, maximum: MAX_ITEMS }), Type.Null()]));
 
 /** A record as examples show it. */
 export const RECORD_EXAMPLE = {
